@@ -1,0 +1,78 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Training needs libtorch, whose place on this machine the launchers (`./tapestry`, `./dev`) find and announce here.
+// Without it the package builds all the same, and its `tapestry` says what training lacks.
+let hasLibtorch = Context.environment["TAPESTRY_LIBTORCH"] != nil
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeature("MemberImportVisibility")]
+let withTorch: [SwiftSetting] = hasLibtorch ? [.define("TAPESTRY_TORCH")] : []
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+var products: [Product] = [
+    .library(name: "Tapestry", targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"]),
+    .executable(name: "tapestry", targets: ["tapestry"]),
+]
+
+var targets: [Target] = [
+    .target(name: "TapestryCore", swiftSettings: strict),
+    .target(name: "TapestryRewrites", dependencies: ["TapestryCore"], swiftSettings: strict),
+    .target(name: "TapestryMethods", dependencies: ["TapestryCore", "TapestryRewrites"], swiftSettings: strict),
+    .systemLibrary(
+        name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "Cspng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
+    .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+        name: "TapestryFormats", dependencies: ["TapestryCore", "CTurboJPEG", "Cspng", "Czlib", yams],
+        swiftSettings: strict),
+    .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
+    .executableTarget(
+        name: "tapestry",
+        dependencies: [
+            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", argumentParser,
+        ] + (hasLibtorch ? ["TapestryTorch", "TapestryTraining"] : []),
+        swiftSettings: strict + withTorch),
+    .target(
+        name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryFormats"], path: "Tests/TapestryTestSupport",
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryCoreTests", dependencies: ["TapestryCore", "TapestryTestSupport"], swiftSettings: strict),
+    .testTarget(
+        name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryDataTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
+        swiftSettings: strict),
+]
+
+if hasLibtorch {
+    products.append(.library(name: "TapestryTraining", targets: ["TapestryTraining"]))
+    targets += [
+        .systemLibrary(name: "Clibtorch", pkgConfig: "libtorch"),
+        .target(name: "CTapestryTorch", dependencies: ["Clibtorch"]),
+        .target(name: "TapestryTorch", dependencies: ["TapestryCore", "CTapestryTorch"], swiftSettings: strict),
+        .target(
+            name: "TapestryTraining",
+            dependencies: [
+                "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTorch",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TapestryTorchTests",
+            dependencies: ["TapestryCore", "TapestryTorch", "TapestryTestSupport"], swiftSettings: strict),
+    ]
+}
+
+let package = Package(
+    name: "Tapestry",
+    products: products,
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: targets,
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx20
+)
