@@ -42,3 +42,16 @@ extension Shape: Codable {
         try container.encode(dimensions)
     }
 }
+
+extension Shape {
+    /// The number of elements, or nil where it overflows: for shapes that come from a file.
+    public var checkedCount: Int? {
+        var product = 1
+        for dimension in dimensions {
+            let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
+            if overflow { return nil }
+            product = next
+        }
+        return product
+    }
+}

@@ -1,0 +1,151 @@
+/// A two-dimensional convolution (cross-correlation, as the field uses the word) on a support.
+///
+///     y[o, i, j] = bias[o] + sum over (c, tap) in the support of o of
+///                  w[o, c, tap] * x[group(o) * C/groups + c, i * stride - top + tap.row * dilation, likewise j]
+///
+/// with x zero outside the image. Images are NCHW, kernels OIHW.
+public struct Convolution: Hashable, Codable, Sendable {
+    public var inputChannels: Int
+    public var outputChannels: Int
+    public var kernel: Size
+    public var stride: Size
+    public var padding: Padding
+    public var dilation: Size
+    public var groups: Int
+    public var hasBias: Bool
+    public var support: Support
+    public var weightInitialization: Initialization
+    public var biasInitialization: Initialization
+
+    public init(
+        inputChannels: Int, outputChannels: Int, kernel: Size, stride: Size = .square(1), padding: Padding = .none,
+        dilation: Size = .square(1), groups: Int = 1, hasBias: Bool = false, support: Support = .dense,
+        weightInitialization: Initialization = .fanInUniform, biasInitialization: Initialization = .constant(0)
+    ) {
+        self.inputChannels = inputChannels
+        self.outputChannels = outputChannels
+        self.kernel = kernel
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.groups = groups
+        self.hasBias = hasBias
+        self.support = support
+        self.weightInitialization = weightInitialization
+        self.biasInitialization = biasInitialization
+    }
+
+    /// The input channels that one output channel can see.
+    public var channelsPerGroup: Int { inputChannels / groups }
+
+    /// O x I/groups x H x W, the shape of the weights with zeros off the support.
+    public var denseWeightShape: Shape { [outputChannels, channelsPerGroup, kernel.height, kernel.width] }
+
+    /// Throws unless extents are positive and in proportion and the support fits them.
+    public func validate() throws(SupportError) {
+        let extents = [
+            inputChannels, outputChannels, kernel.height, kernel.width, stride.height, stride.width, dilation.height,
+            dilation.width, groups,
+        ]
+        let pads = [padding.top, padding.left, padding.bottom, padding.right]
+        guard extents.allSatisfy({ (1...Self.largestExtent).contains($0) }),
+            pads.allSatisfy({ (0...Self.largestExtent).contains($0) })
+        else { throw SupportError("an extent of the convolution lies outside 1...\(Self.largestExtent)") }
+        guard inputChannels % groups == 0, outputChannels % groups == 0 else {
+            throw SupportError("\(groups) groups do not divide \(inputChannels) input and \(outputChannels) output channels")
+        }
+        guard kernel.area <= Self.largestExtent, denseWeightShape.checkedCount ?? .max <= Self.largestWeightCount else {
+            throw SupportError("more than \(Self.largestWeightCount) weights")
+        }
+        try validateSupport()
+    }
+
+    private func validateSupport() throws(SupportError) {
+        switch support {
+        case .dense: return
+        case .tapSets(let sets):
+            guard !sets.isEmpty else { throw SupportError("no tap sets") }
+            guard outputChannels % sets.count == 0 else {
+                throw SupportError("\(sets.count) tap sets do not divide \(outputChannels) output channels")
+            }
+            guard sets.allSatisfy({ $0.taps.allSatisfy { $0.row < kernel.height && $0.column < kernel.width } }) else {
+                throw SupportError("a tap lies outside the \(kernel) kernel")
+            }
+        case .mask(let mask):
+            guard mask.size == denseWeightShape.count else {
+                throw SupportError("a mask of \(mask.size) positions on \(denseWeightShape.count) weights")
+            }
+        }
+    }
+
+    /// Bounds that keep all arithmetic on a verified graph inside Int, and refuse what no machine could hold.
+    static let largestExtent = 1 << 20
+    static let largestWeightCount = 1 << 34
+}
+
+// MARK: - What the support looks like
+
+extension Convolution {
+    /// Output channels that share a support, and that support as a list of entries.
+    public struct OutputBlock: Hashable, Sendable {
+        /// A tap on a range of input channels, counted within the group of the output channel.
+        public struct Entry: Hashable, Sendable {
+            public let tap: Tap
+            public let channels: Range<Int>
+        }
+
+        public let outputs: Range<Int>
+        public let entries: [Entry]
+    }
+
+    public var isDense: Bool { support == .dense }
+
+    /// The whole support, block by block: contiguous, in order, covering every output channel once.
+    public var outputBlocks: [OutputBlock] {
+        let allChannels = 0..<channelsPerGroup
+        func block(_ outputs: Range<Int>, _ taps: [Tap]) -> OutputBlock {
+            OutputBlock(outputs: outputs, entries: taps.map { .init(tap: $0, channels: allChannels) })
+        }
+        switch support {
+        case .dense: return [block(0..<outputChannels, Tap.all(of: kernel))]
+        case .tapSets(let sets):
+            let width = outputChannels / sets.count
+            return sets.enumerated().map { block($0 * width..<($0 + 1) * width, $1.taps) }
+        case .mask(let mask):
+            return (0..<outputChannels).map { output in
+                OutputBlock(outputs: output..<output + 1, entries: maskEntries(mask, output: output))
+            }
+        }
+    }
+
+    private func maskEntries(_ mask: WeightMask, output: Int) -> [OutputBlock.Entry] {
+        Tap.all(of: kernel).flatMap { tap in
+            var entries: [OutputBlock.Entry] = []
+            var start: Int?
+            for channel in 0...channelsPerGroup {
+                let isKept = channel < channelsPerGroup && mask.contains(densePosition(output, channel, tap))
+                if isKept {
+                    start = start ?? channel
+                } else if let first = start {
+                    entries.append(.init(tap: tap, channels: first..<channel))
+                    start = nil
+                }
+            }
+            return entries
+        }
+    }
+
+    /// How many weights the support has.
+    public var weightCount: Int {
+        switch support {
+        case .dense: denseWeightShape.count
+        case .tapSets(let sets): sets.reduce(0) { $0 + $1.count } * (outputChannels / sets.count) * channelsPerGroup
+        case .mask(let mask): mask.count
+        }
+    }
+
+    /// The row-major index in `denseWeightShape`.
+    public func densePosition(_ output: Int, _ channel: Int, _ tap: Tap) -> Int {
+        ((output * channelsPerGroup + channel) * kernel.height + tap.row) * kernel.width + tap.column
+    }
+}

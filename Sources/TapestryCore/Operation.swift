@@ -1,0 +1,109 @@
+/// The closed set of primitives that every network is made of.
+///
+/// Adding one makes the compiler list every place to fill; `Docs/adding-an-operation.md` walks through them. Methods
+/// never add operations: they compose these.
+public enum Operation: Hashable, Sendable {
+    case convolution(Convolution)
+    case batchNorm(BatchNorm)
+    case linear(Linear)
+    case relu
+    case maxPool(Pooling)
+    /// The mean over each window, padding zeros counted as values (PyTorch's default).
+    case averagePool(Pooling)
+    /// C x H x W to C: the mean over all positions.
+    case globalAveragePool
+    /// The sum of two values of one shape.
+    case add
+    /// Zero channels before and after the existing ones.
+    case padChannels(before: Int, after: Int)
+    /// The identity, through which no gradient flows back.
+    case stopGradient
+    /// C x H x W to the vector of its elements in that order.
+    case flatten
+
+    /// The name that graphs, tables and errors use.
+    public var kind: String {
+        switch self {
+        case .convolution: "convolution"
+        case .batchNorm: "batchNorm"
+        case .linear: "linear"
+        case .relu: "relu"
+        case .maxPool: "maxPool"
+        case .averagePool: "averagePool"
+        case .globalAveragePool: "globalAveragePool"
+        case .add: "add"
+        case .padChannels: "padChannels"
+        case .stopGradient: "stopGradient"
+        case .flatten: "flatten"
+        }
+    }
+
+    public var inputCount: Int { self == .add ? 2 : 1 }
+}
+
+/// y = weight * (x - mean) / sqrt(variance + epsilon) + bias for each channel of C x H x W or C, with the batch's mean
+/// and biased variance in training and the running ones in evaluation (Ioffe and Szegedy, 2015).
+public struct BatchNorm: Hashable, Codable, Sendable {
+    public var channels: Int
+    public var epsilon: Double
+    /// The share of the new batch in the running statistics, whose variance is the unbiased one.
+    public var momentum: Double
+    public var weightInitialization: Initialization
+
+    public init(
+        channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, weightInitialization: Initialization = .constant(1)
+    ) {
+        self.channels = channels
+        self.epsilon = epsilon
+        self.momentum = momentum
+        self.weightInitialization = weightInitialization
+    }
+}
+
+/// y = W x + b on vectors, W of shape outputs x inputs.
+public struct Linear: Hashable, Codable, Sendable {
+    public var inputs: Int
+    public var outputs: Int
+    public var hasBias: Bool
+    public var weightInitialization: Initialization
+    public var biasInitialization: Initialization
+
+    public init(
+        inputs: Int, outputs: Int, hasBias: Bool = true, weightInitialization: Initialization = .fanInUniform,
+        biasInitialization: Initialization = .fanInUniform
+    ) {
+        self.inputs = inputs
+        self.outputs = outputs
+        self.hasBias = hasBias
+        self.weightInitialization = weightInitialization
+        self.biasInitialization = biasInitialization
+    }
+}
+
+/// A window moved over each channel; a last window that does not fit whole is left out.
+public struct Pooling: Hashable, Codable, Sendable {
+    public var kernel: Size
+    public var stride: Size
+    public var padding: Padding
+
+    /// The stride is the kernel's size where none is given.
+    public init(kernel: Size, stride: Size? = nil, padding: Padding = .none) {
+        self.kernel = kernel
+        self.stride = stride ?? kernel
+        self.padding = padding
+    }
+}
+
+/// How a parameter starts. Fans are those of the stored tensor: fan-in is its size over its first axis, fan-out its
+/// first axis times the kernel's area, so an ASK group counts as the 1x1 convolution it is published as.
+public enum Initialization: Hashable, Sendable {
+    case constant(Double)
+    case normal(standardDeviation: Double)
+    /// Normal with standard deviation sqrt(2 / fan-out) (He et al., 2015).
+    case fanOutNormal
+    /// Normal with standard deviation sqrt(2 / fan-in).
+    case fanInNormal
+    /// Uniform in +-1/sqrt(fan-in): PyTorch's default for convolutions, linear layers and their biases, whose fan-in
+    /// is their weight's.
+    case fanInUniform
+}

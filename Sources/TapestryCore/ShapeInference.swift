@@ -1,0 +1,80 @@
+extension Node {
+    /// The shape of the node's value for one image. Throws `GraphError` that names this node where the inputs do not fit.
+    func outputShape(of inputs: [Shape]) throws(GraphError) -> Shape {
+        guard inputs.count == operation.inputCount else {
+            throw error("takes \(operation.inputCount) values, not \(inputs.count)")
+        }
+        let input = inputs[0]
+        switch operation {
+        case .convolution(let convolution): return try shape(of: convolution, on: input)
+        case .batchNorm(let norm):
+            guard norm.channels >= 1, input.rank == 1 || input.rank == 3, input[0] == norm.channels else {
+                throw error("normalises \(norm.channels) channels but is given \(input)")
+            }
+            return input
+        case .linear(let linear):
+            guard linear.inputs >= 1, linear.outputs >= 1, input == [linear.inputs] else {
+                throw error("maps vectors of \(linear.inputs) to \(linear.outputs) but is given \(input)")
+            }
+            return [linear.outputs]
+        case .relu, .stopGradient: return input
+        case .maxPool(let pooling), .averagePool(let pooling): return try shape(of: pooling, on: input)
+        case .globalAveragePool:
+            try requireImage(input)
+            return [input[0]]
+        case .add:
+            guard input == inputs[1] else { throw error("adds \(input) and \(inputs[1]), which differ") }
+            return input
+        case .padChannels(let before, let after):
+            try requireImage(input)
+            guard (0...Convolution.largestExtent).contains(before), (0...Convolution.largestExtent).contains(after) else {
+                throw error("pads by \(before) and \(after) channels")
+            }
+            return [input[0] + before + after, input[1], input[2]]
+        case .flatten: return [input.count]
+        }
+    }
+
+    private func shape(of convolution: Convolution, on input: Shape) throws(GraphError) -> Shape {
+        do { try convolution.validate() } catch { throw self.error(error.description) }
+        try requireImage(input)
+        guard input[0] == convolution.inputChannels else {
+            throw error("takes \(convolution.inputChannels) channels but is given \(input)")
+        }
+        let reach = Size(
+            height: (convolution.kernel.height - 1) * convolution.dilation.height + 1,
+            width: (convolution.kernel.width - 1) * convolution.dilation.width + 1)
+        let size = try windows(on: input, reach: reach, stride: convolution.stride, padding: convolution.padding)
+        return [convolution.outputChannels, size.height, size.width]
+    }
+
+    private func shape(of pooling: Pooling, on input: Shape) throws(GraphError) -> Shape {
+        try requireImage(input)
+        let (kernel, padding) = (pooling.kernel, pooling.padding)
+        let extents = [kernel.height, kernel.width, pooling.stride.height, pooling.stride.width]
+        guard extents.allSatisfy({ (1...Convolution.largestExtent).contains($0) }) else {
+            throw error("a window of \(kernel) moved by \(pooling.stride)")
+        }
+        // A window that lies in the padding alone would have no maximum.
+        guard padding.isSymmetric, padding.top >= 0, padding.left >= 0, padding.top <= kernel.height / 2,
+            padding.left <= kernel.width / 2
+        else { throw error("pads a pooling window of \(kernel) by more than half of it, or unevenly") }
+        let size = try windows(on: input, reach: kernel, stride: pooling.stride, padding: padding)
+        return [input[0], size.height, size.width]
+    }
+
+    private func windows(on input: Shape, reach: Size, stride: Size, padding: Padding) throws(GraphError) -> Size {
+        let height = input[1] + padding.top + padding.bottom
+        let width = input[2] + padding.left + padding.right
+        guard height >= reach.height, width >= reach.width else {
+            throw error("a window of \(reach) does not fit in \(height)x\(width); the network needs larger images")
+        }
+        return Size(height: (height - reach.height) / stride.height + 1, width: (width - reach.width) / stride.width + 1)
+    }
+
+    private func requireImage(_ shape: Shape) throws(GraphError) {
+        guard shape.rank == 3 else { throw error("takes channels x height x width but is given \(shape)") }
+    }
+
+    private func error(_ reason: String) -> GraphError { GraphError(node: name, reason: reason) }
+}

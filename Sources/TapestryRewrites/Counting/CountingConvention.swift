@@ -1,0 +1,45 @@
+import TapestryCore
+
+/// A published way of counting, which differs from the exact one and is needed to compare with published tables.
+public struct CountingConvention: Sendable {
+    public struct Total: Hashable, Sendable {
+        public let parameters: Int
+        public let macs: Int
+    }
+
+    /// How it differs from the exact count, in one line.
+    public let explanation: String
+    private let total: @Sendable (Graph) throws(GraphError) -> Total
+
+    public init(explanation: String, total: @escaping @Sendable (Graph) throws(GraphError) -> Total) {
+        self.explanation = explanation
+        self.total = total
+    }
+
+    /// Throws `GraphError` where the graph's shapes do not fit.
+    public func count(_ graph: Graph) throws(GraphError) -> Total { try total(graph) }
+
+    /// The convention of ASKs' tables, whose "FLOPs" are multiply-adds plus 1 per bias of a linear layer, 2 per value of
+    /// a 2D batch norm, 1 per value of a ReLU and a window's area per value of a pooling.
+    public static let ask = CountingConvention(
+        explanation: "multiply-adds, plus linear biases, 2 per 2D batch-norm value, 1 per ReLU value and a window's area"
+            + " per pooled value"
+    ) { graph throws(GraphError) in
+        let count = try Count(graph)
+        var extra = 0
+        for (node, layer) in zip(graph.nodes, count.layers) {
+            let values = layer.output.count
+            switch node.operation {
+            case .linear(let linear): extra += linear.hasBias ? linear.outputs : 0
+            case .batchNorm: extra += layer.output.rank == 3 ? 2 * values : 0
+            case .relu: extra += values
+            case .maxPool(let pooling), .averagePool(let pooling): extra += pooling.kernel.area * values
+            case .globalAveragePool:
+                let input = count.layers.first { $0.name == node.inputs[0] }?.output ?? graph.inputShape
+                extra += input.count
+            case .convolution, .add, .padChannels, .stopGradient, .flatten: break
+            }
+        }
+        return Total(parameters: count.parameters, macs: count.macs + extra)
+    }
+}
