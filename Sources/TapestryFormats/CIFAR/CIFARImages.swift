@@ -63,7 +63,9 @@ public enum CIFARImages {
             return (folder, false)
         }
         for folder in [directory, "\(directory)/\(variant.pythonFolder)"]
-        where exists("\(folder)/\(variant.pythonFiles(of: split)[0])") && exists("\(folder)/\(variant.pythonClassNamesFile)") {
+        where exists("\(folder)/\(variant.pythonFiles(of: split)[0])")
+            && exists("\(folder)/\(variant.pythonClassNamesFile)")
+        {
             return (folder, true)
         }
         return nil
@@ -74,7 +76,8 @@ public enum CIFARImages {
     ) throws {
         let recordCount = variant.labelByteCount + CIFARVariant.pixelCount
         guard !bytes.isEmpty else {
-            throw FormatError(file: file, offset: 0, reason: "expected records of \(recordCount) bytes, found an empty file")
+            throw FormatError(
+                file: file, offset: 0, reason: "expected records of \(recordCount) bytes, found an empty file")
         }
         guard bytes.count.isMultiple(of: recordCount) else {
             throw FormatError(

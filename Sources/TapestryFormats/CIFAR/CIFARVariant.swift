@@ -28,7 +28,9 @@ public enum CIFARVariant: String, CaseIterable, Sendable {
     package var pythonLabelsKey: String { self == .cifar10 ? "labels" : "fine_labels" }
 
     /// The published class names, for directories that lack the file of names.
-    public var classNames: [String] { (self == .cifar10 ? Self.names10 : Self.names100).split(separator: " ").map(String.init) }
+    public var classNames: [String] {
+        (self == .cifar10 ? Self.names10 : Self.names100).split(separator: " ").map(String.init)
+    }
 
     private func names(of split: Split) -> [String] {
         switch (self, split) {

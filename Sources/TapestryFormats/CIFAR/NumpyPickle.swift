@@ -12,7 +12,9 @@ enum NumpyPickle {
             return .unsignedByteType
         case .encode:
             // How python 3 writes bytes in protocol 2: as text to be encoded in Latin-1.
-            guard arguments.count == 2, case .string(let text) = arguments[0], arguments[1].text == "latin1" else { return nil }
+            guard arguments.count == 2, case .string(let text) = arguments[0], arguments[1].text == "latin1" else {
+                return nil
+            }
             var bytes: [UInt8] = []
             for scalar in text.unicodeScalars {
                 guard let byte = UInt8(exactly: scalar.value) else { return nil }

@@ -182,7 +182,9 @@ struct PickleReader {
     private mutating func countEncoding(_ arguments: [PickleValue]) throws {
         guard case .string(let text)? = arguments.first else { return }
         encodedCount += text.utf8.count
-        guard encodedCount <= reader.bytes.count else { throw error("expected each string to be encoded once, found more") }
+        guard encodedCount <= reader.bytes.count else {
+            throw error("expected each string to be encoded once, found more")
+        }
     }
 
     private mutating func memorize(_ index: UInt64) throws {

@@ -25,7 +25,8 @@ enum PickleValue {
 
         init?(module: String, name: String) {
             switch (module, name) {
-            case ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"): self = .reconstruct
+            case ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"):
+                self = .reconstruct
             case ("numpy", "ndarray"): self = .arrayClass
             case ("numpy", "dtype"): self = .typeClass
             case ("_codecs", "encode"): self = .encode

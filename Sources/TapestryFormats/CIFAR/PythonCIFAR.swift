@@ -7,19 +7,23 @@ enum PythonCIFAR {
         _ bytes: [UInt8], file: String, variant: CIFARVariant, pixels: inout [UInt8], labels: inout [UInt8]
     ) throws {
         let batch = try dictionary(bytes, file: file)
-        guard case .array(let shape, let data)? = batch["data"], shape.count == 2, shape[1] == CIFARVariant.pixelCount else {
+        guard case .array(let shape, let data)? = batch["data"], shape.count == 2, shape[1] == CIFARVariant.pixelCount
+        else {
             throw FormatError(
-                file: file, reason: "expected 'data', a uint8 array of rows of \(CIFARVariant.pixelCount), found another value")
+                file: file,
+                reason: "expected 'data', a uint8 array of rows of \(CIFARVariant.pixelCount), found another value")
         }
         guard shape[0] > 0 else { throw FormatError(file: file, reason: "expected images, found an empty array") }
         guard case .list(let values)? = batch[variant.pythonLabelsKey], values.count == shape[0] else {
             throw FormatError(
-                file: file, reason: "expected '\(variant.pythonLabelsKey)', a list of \(shape[0]) labels, found another value")
+                file: file,
+                reason: "expected '\(variant.pythonLabelsKey)', a list of \(shape[0]) labels, found another value")
         }
         for (index, value) in values.enumerated() {
             guard case .integer(let label) = value, (0..<variant.classCount).contains(label) else {
                 throw FormatError(
-                    file: file, reason: "expected label \(index) to be an integer below \(variant.classCount), found \(value)")
+                    file: file,
+                    reason: "expected label \(index) to be an integer below \(variant.classCount), found \(value)")
             }
             labels.append(UInt8(label))
         }
@@ -32,7 +36,8 @@ enum PythonCIFAR {
     /// Throws: `FormatError`.
     static func classNames(_ bytes: [UInt8], file: String, variant: CIFARVariant) throws -> [String] {
         guard case .list(let values)? = try dictionary(bytes, file: file)[variant.pythonClassNamesKey] else {
-            throw FormatError(file: file, reason: "expected '\(variant.pythonClassNamesKey)', a list, found another value")
+            throw FormatError(
+                file: file, reason: "expected '\(variant.pythonClassNamesKey)', a list, found another value")
         }
         return try values.map { value in
             guard let name = value.text else {

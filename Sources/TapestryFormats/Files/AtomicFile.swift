@@ -41,7 +41,9 @@ public struct AtomicFile: ~Copyable {
             do {
                 defer { close(descriptor) }
                 try body(AtomicFile(path: path, descriptor: descriptor))
-                guard fsync(descriptor) == 0 else { throw WriteError(path: path, code: errno, operation: "synchronise") }
+                guard fsync(descriptor) == 0 else {
+                    throw WriteError(path: path, code: errno, operation: "synchronise")
+                }
             }
             guard rename(temporary, target) == 0 else {
                 throw WriteError(path: path, code: errno, operation: "rename")

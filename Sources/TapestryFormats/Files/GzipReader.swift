@@ -40,12 +40,14 @@ package final class GzipReader {
     /// Checks that nothing follows what was read: neither decompressed bytes nor another member or rubbish behind it.
     package func expectEnd() throws {
         guard try read(1).isEmpty else {
-            throw FormatError(file: file, offset: produced - 1, reason: "expected the end of the data, found more bytes")
+            throw FormatError(
+                file: file, offset: produced - 1, reason: "expected the end of the data, found more bytes")
         }
         guard consumed == compressed.count else {
             throw FormatError(
                 file: file, offset: produced,
-                reason: "expected the end of the file, found \(compressed.count - consumed) bytes after the gzip stream")
+                reason: "expected the end of the file, found \(compressed.count - consumed) bytes after the gzip stream"
+            )
         }
     }
 

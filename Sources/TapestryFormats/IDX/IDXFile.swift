@@ -49,7 +49,8 @@ public struct IDXFile: Equatable, Sendable {
     private static func header(_ bytes: [UInt8], file: String, rank: Int, available: Int) throws -> [Int] {
         guard bytes.count >= 4 + 4 * rank else {
             throw FormatError(
-                file: file, offset: bytes.count, reason: "expected a header of \(4 + 4 * rank) bytes, found \(bytes.count)")
+                file: file, offset: bytes.count,
+                reason: "expected a header of \(4 + 4 * rank) bytes, found \(bytes.count)")
         }
         func integer(_ index: Int) -> Int { bytes[index * 4..<index * 4 + 4].reduce(0) { $0 << 8 | Int($1) } }
         guard integer(0) == 0x0800 | rank else {

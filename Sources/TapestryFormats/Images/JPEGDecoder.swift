@@ -4,7 +4,9 @@ import CTurboJPEG
 enum JPEGDecoder {
     /// Throws: `FormatError`.
     static func decode(_ bytes: [UInt8], file: String) throws -> PixelImage {
-        guard let handle = tjInitDecompress() else { throw FormatError(file: file, reason: "libjpeg-turbo cannot start") }
+        guard let handle = tjInitDecompress() else {
+            throw FormatError(file: file, reason: "libjpeg-turbo cannot start")
+        }
         defer { tjDestroy(handle) }
         var (width, height, subsampling, colorspace) = (Int32(0), Int32(0), Int32(0), Int32(0))
         guard
