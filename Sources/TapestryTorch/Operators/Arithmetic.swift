@@ -34,6 +34,13 @@ extension TorchTensor {
         _ = try Aten.multiplyByScalarInPlace(.tensor(self), .real(scale))
     }
 
+    /// x ← x·y for each x and the y in its place, of the same shape.
+    public static func multiplyInPlace(_ tensors: [TorchTensor], by factors: [TorchTensor]) throws(TorchError) {
+        _ = try Torch.withoutGradients { () throws(TorchError) in
+            try Aten.foreachMultiplyLists.all([.tensors(tensors), .tensors(factors)])
+        }
+    }
+
     /// Where x = y, as booleans.
     public func equal(to other: TorchTensor) throws(TorchError) -> TorchTensor {
         try Aten.equal(.tensor(self), .tensor(other))

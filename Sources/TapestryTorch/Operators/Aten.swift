@@ -49,6 +49,7 @@ enum Aten {
     static let foreachCopy = KnownOperator("aten::_foreach_copy_")
     static let foreachLerp = KnownOperator("aten::_foreach_lerp_.Scalar")
     static let foreachMultiply = KnownOperator("aten::_foreach_mul_.Tensor")
+    static let foreachMultiplyLists = KnownOperator("aten::_foreach_mul_.List")
     static let foreachNorm = KnownOperator("aten::_foreach_norm.Scalar")
     static let vectorNorm = KnownOperator("aten::linalg_vector_norm")
     static let reciprocal = KnownOperator("aten::reciprocal")

@@ -27,8 +27,12 @@ extension Recipe {
         .real("label-smoothing", \.labelSmoothing, in: 0...1),
         .optionalReal("ema-decay", \.emaDecay, in: 0...1),
         .optionalReal("gradient-clip", \.gradientClip, in: 1e-30...1e30),
-        normalizationField,
-        augmentationField,
+        .integer("crop-padding", \.cropPadding, in: 0...65_536),
+        .bool("random-resized-crop", \.randomResizedCrop),
+        .real("flip-probability", \.flipProbability, in: 0...1),
+        .reals("color-jitter", \.colorJitter, in: 0...10),
+        .integer("cutout", \.cutout, in: 0...65_536),
+        .optionalString("normalization", \.normalization, oneOf: Normalization.presetNames),
     ]
 
     /// The recipe as a mapping of its settings.
@@ -85,9 +89,5 @@ public enum Recipes {
 
     /// "ASKs: Convolution with any-shape kernels": SGD with momentum 0.9, weight decay 1e-4 on every parameter, batch
     /// 64, 160 epochs, learning rate 0.1 divided by 10 at a half and three quarters; padded crop and flip.
-    static let ask: Recipe = {
-        var recipe = Recipe()
-        recipe.augmentation = .padCropFlip
-        return recipe
-    }()
+    static let ask = Recipe()
 }

@@ -1,3 +1,4 @@
+import TapestryCore
 import TapestryData
 import TapestryFormats
 import TapestryMethods
@@ -126,5 +127,20 @@ extension MethodAssignment.Rule {
             return nil
         }
         self.init(pattern: pattern, method: method)
+    }
+}
+
+extension RunConfiguration {
+    /// The network with its methods. Throws `UnknownArchitecture`, `GraphError`, `MethodError`, or what reading a model
+    /// file throws.
+    public func graph() throws -> Graph {
+        let dense: Graph
+        if let architecture = try? Zoo.architecture(named: architecture) {
+            dense = try architecture.graph(
+                NetworkOptions(classes: classes, imageSize: imageSize, channels: channels))
+        } else {
+            dense = try ModelFile.read(architecture).graph
+        }
+        return methods.isEmpty ? dense : try MethodAssignment(rules: methods).apply(to: dense)
     }
 }
