@@ -33,6 +33,7 @@ struct CommandFailure: Error {
         case let error as UnknownArchitecture: self.init(.usage, error.description)
         case let error as MethodError: self.init(.usage, error.description)
         case let error as FormatError: self.init(.badData, error.description)
+        case let error as ConfigurationError: self.init(.badData, error.description)
         case let error as InputNotFound: self.init(.inputNotFound, error.description)
         case let error as WriteError: self.init(error.isDiskFull ? .diskFull : .cannotWrite, error.description)
         // Graphs from options and from files are checked where they come from; one that breaks later was broken here.

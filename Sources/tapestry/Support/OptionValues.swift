@@ -65,3 +65,12 @@ struct Setting: Hashable, ExpressibleByArgument, Sendable {
 
     var defaultValueDescription: String { "\(key)=\(value)" }
 }
+
+/// How pixels become a network's input: the presets of the published systems.
+enum NormalizationName: String, CaseIterable, ExpressibleByArgument, Sendable {
+    case ask
+    case acnet
+    case ec2t
+    case imagenet
+    case none
+}
