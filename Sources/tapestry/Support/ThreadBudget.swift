@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+
+/// How many threads the whole process works with: the one number that data loading, libtorch and kernels share.
+package struct ThreadBudget: Equatable, Sendable {
+    package let count: Int
+    /// Where the number comes from, for the line that is printed at the start.
+    package let reason: String
+
+    /// The budget of this process on this machine, or `requested` where the user says so.
+    package static func current(requested: Int? = nil) -> ThreadBudget {
+        ThreadBudget(requested: requested, processors: availableProcessors, limit: ControlGroup.current.processorLimit)
+    }
+
+    /// A limit of two and a half processors is worth three threads: the third works half of the time.
+    package init(requested: Int?, processors: Int, limit: Double?) {
+        if let requested {
+            (count, reason) = (requested, "asked for by --threads")
+        } else if let limit, limit < Double(processors) {
+            (count, reason) = (max(1, Int(limit.rounded(.up))), "the control group's limit of \(limit) processors")
+        } else {
+            (count, reason) = (processors, "all processors that this process may use")
+        }
+    }
+
+    /// Processors that the scheduler may put this process on.
+    package static var availableProcessors: Int {
+        var set = cpu_set_t()
+        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
+            // More processors than the fixed-size set can name.
+            return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        }
+        return max(1, withUnsafeBytes(of: set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } })
+    }
+}
+
+extension ThreadBudget: CustomStringConvertible {
+    package var description: String { "\(count) thread\(count == 1 ? "" : "s") (\(reason))" }
+}
+
+/// `--threads`, for commands that compute.
+struct ThreadArguments: ParsableArguments {
+    @Option(
+        help: "How many threads to work with; by default the processors that this process may use.",
+        transform: Positive.integer)
+    var threads: Int?
+
+    var budget: ThreadBudget { .current(requested: threads) }
+}
