@@ -1,0 +1,44 @@
+import CTurboJPEG
+
+/// JPEG by libjpeg-turbo, with the accurate inverse transform and smooth upsampling, as Pillow decodes.
+enum JPEGDecoder {
+    /// Throws: `FormatError`.
+    static func decode(_ bytes: [UInt8], file: String) throws -> PixelImage {
+        guard let handle = tjInitDecompress() else {
+            throw FormatError(file: file, reason: "libjpeg-turbo cannot start")
+        }
+        defer { tjDestroy(handle) }
+        var (width, height, subsampling, colorspace) = (Int32(0), Int32(0), Int32(0), Int32(0))
+        guard
+            tjDecompressHeader3(handle, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorspace) == 0
+        else { throw error(handle, file: file) }
+        guard colorspace != TJCS_CMYK.rawValue, colorspace != TJCS_YCCK.rawValue else {
+            throw FormatError(file: file, reason: "expected a grey or colour JPEG, found CMYK; convert it to RGB first")
+        }
+        try ImageDecoder.checkSize(width: Int(width), height: Int(height), file: file)
+        let count = Int(width) * Int(height) * 3
+        let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            // Progressive files may repeat scans without end: the limit turns those into an error.
+            let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
+            let status = tjDecompress2(
+                handle, bytes, UInt(bytes.count), buffer.baseAddress, width, 0, height, Int32(TJPF_RGB.rawValue), flags)
+            if status != 0 && !isHarmless(handle) { throw error(handle, file: file) }
+            initialized = count
+        }
+        return PixelImage(height: Int(height), width: Int(width), channels: 3, pixels: pixels)
+    }
+
+    /// Published data sets have images with stray bytes between markers, which every decoder steps over; a file that
+    /// ends early is another matter.
+    private static func isHarmless(_ handle: tjhandle) -> Bool {
+        tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue) && message(handle).contains("extraneous bytes")
+    }
+
+    private static func message(_ handle: tjhandle) -> String {
+        tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
+    }
+
+    private static func error(_ handle: tjhandle, file: String) -> FormatError {
+        FormatError(file: file, reason: "expected a whole JPEG image, found: \(message(handle))")
+    }
+}

@@ -1,0 +1,40 @@
+import Cspng
+
+/// PNG by libspng.
+enum PNGDecoder {
+    /// No colour profile or comment of a sane image comes near it.
+    private static let chunkLimit = 64 << 20
+
+    /// Throws: `FormatError`.
+    static func decode(_ bytes: [UInt8], file: String) throws -> PixelImage {
+        guard let context = spng_ctx_new(0) else { throw FormatError(file: file, reason: "libspng cannot start") }
+        defer { spng_ctx_free(context) }
+        func check(_ status: Int32) throws {
+            guard status == 0 else {
+                let message = spng_strerror(status).map { String(cString: $0) } ?? "error \(status)"
+                throw FormatError(file: file, reason: "expected a whole PNG image, found: \(message)")
+            }
+        }
+        return try bytes.withUnsafeBufferPointer { input in
+            try check(spng_set_png_buffer(context, input.baseAddress, input.count))
+            try check(spng_set_chunk_limits(context, chunkLimit, chunkLimit))
+            var header = spng_ihdr()
+            try check(spng_get_ihdr(context, &header))
+            let (width, height) = (Int(header.width), Int(header.height))
+            try ImageDecoder.checkSize(width: width, height: height, file: file)
+            let format = Int32(SPNG_FMT_RGB8.rawValue)
+            var count = 0
+            try check(spng_decoded_image_size(context, format, &count))
+            guard count == width * height * 3 else {
+                throw FormatError(file: file, reason: "expected \(width * height * 3) bytes of RGB, found \(count)")
+            }
+            let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+                try check(spng_decode_image(context, buffer.baseAddress, count, format, 0))
+                initialized = count
+            }
+            // The rest up to the end marker, so that a file cut short behind its pixels is noticed.
+            try check(spng_decode_chunks(context))
+            return PixelImage(height: height, width: width, channels: 3, pixels: pixels)
+        }
+    }
+}

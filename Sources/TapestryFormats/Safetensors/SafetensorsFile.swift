@@ -1,0 +1,110 @@
+import TapestryCore
+
+/// Named tensors and a map of strings in one file, huggingface's safetensors format: the header's length as a
+/// little-endian 64-bit integer, a JSON header, the tensors' bytes (little-endian, row-major) without gaps.
+public struct SafetensorsFile: Equatable, Sendable {
+    /// A tensor and the name it has in the file.
+    public struct Entry: Equatable, Sendable {
+        public var name: String
+        public var tensor: StoredTensor
+
+        public init(name: String, tensor: StoredTensor) {
+            self.name = name
+            self.tensor = tensor
+        }
+    }
+
+    public var metadata: [String: String]
+    /// In the order of their bytes in the file.
+    public var tensors: [Entry]
+
+    public init(metadata: [String: String] = [:], tensors: [Entry] = []) {
+        self.metadata = metadata
+        self.tensors = tensors
+    }
+
+    /// The tensor of that name, if there is one.
+    public subscript(name: String) -> StoredTensor? { tensors.first { $0.name == name }?.tensor }
+
+    /// Reads the file at `path`; F16, BF16 and F64 become 32-bit floating point.
+    ///
+    /// Throws: `InputNotFound`; `FormatError` if the file is not whole, the header not strict JSON, a type not among
+    /// F32 F64 F16 BF16 I64 I32 U8, or the tensors' ranges do not tile the data.
+    public static func read(_ path: String) throws -> SafetensorsFile {
+        let file = try InputFile(path: path)
+        guard file.size >= 8 else {
+            throw FormatError(
+                file: path, offset: file.size, reason: "expected 8 bytes of header length, found \(file.size)")
+        }
+        let length = try file.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard length <= UInt64(file.size - 8), length <= UInt64(SafetensorsHeader.sizeLimit) else {
+            throw FormatError(
+                file: path, offset: 0,
+                reason:
+                    "expected a header length of at most \(min(file.size - 8, SafetensorsHeader.sizeLimit)), found \(length)"
+            )
+        }
+        let header = try SafetensorsHeader(
+            try file.bytes(at: 8, count: Int(length)), file: path, fileSize: file.size)
+        let tensors = try header.entries.map { Entry(name: $0.name, tensor: try tensor($0, of: file)) }
+        return SafetensorsFile(metadata: header.metadata, tensors: tensors)
+    }
+
+    /// Writes the file whole or not at all (`AtomicFile`); the same contents always give the same bytes, tensors in
+    /// the order given and metadata by key.
+    ///
+    /// Preconditions: names are distinct and not `__metadata__`. Throws: `WriteError`.
+    public func write(to path: String) throws {
+        precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors have one name")
+        let header = header()
+        try AtomicFile.write(to: path) { output in
+            try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try output.write($0) }
+            try header.withUnsafeBytes { try output.write($0) }
+            for entry in tensors { try entry.tensor.withBytes { try output.write($0) } }
+        }
+    }
+
+    private func header() -> [UInt8] {
+        var members: [String] = []
+        if !metadata.isEmpty {
+            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(JSONText.quoted($0)):\(JSONText.quoted($1))" }
+            members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+        }
+        var offset = 0
+        for entry in tensors {
+            precondition(entry.name != "__metadata__", "a tensor has the name of the metadata")
+            let end = offset + entry.tensor.byteCount
+            let shape = entry.tensor.shape.dimensions.map(String.init).joined(separator: ",")
+            members.append(
+                "\(JSONText.quoted(entry.name)):{\"dtype\":\"\(entry.tensor.type.rawValue)\",\"shape\":[\(shape)],"
+                    + "\"data_offsets\":[\(offset),\(end)]}")
+            offset = end
+        }
+        var bytes = Array("{\(members.joined(separator: ","))}".utf8)
+        // Spaces up to a multiple of 8 align the tensors for readers that map the file.
+        while !bytes.count.isMultiple(of: 8) { bytes.append(UInt8(ascii: " ")) }
+        return bytes
+    }
+
+    private static func tensor(_ entry: SafetensorsHeader.Entry, of file: InputFile) throws -> StoredTensor {
+        func elements<Scalar: Sendable>(_: Scalar.Type) throws -> [Scalar] {
+            let count = entry.shape.count
+            return try [Scalar](unsafeUninitializedCapacity: count) { buffer, initialized in
+                try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: entry.offset)
+                initialized = count
+            }
+        }
+        func widened<Scalar: Sendable>(_ type: Scalar.Type, _ widen: (Scalar) -> Float) throws -> StoredTensor {
+            .float32(Tensor(shape: entry.shape, elements: try elements(type).map(widen)))
+        }
+        switch entry.type {
+        case .float32: return .float32(Tensor(shape: entry.shape, elements: try elements(Float.self)))
+        case .int64: return .int64(Tensor(shape: entry.shape, elements: try elements(Int64.self)))
+        case .int32: return .int32(Tensor(shape: entry.shape, elements: try elements(Int32.self)))
+        case .uint8: return .uint8(Tensor(shape: entry.shape, elements: try elements(UInt8.self)))
+        case .float64: return try widened(Double.self) { Float($0) }
+        case .float16: return try widened(UInt16.self, HalfPrecision.float(binary16:))
+        case .bfloat16: return try widened(UInt16.self, HalfPrecision.float(bfloat16:))
+        }
+    }
+}
