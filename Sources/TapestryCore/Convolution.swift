@@ -55,7 +55,8 @@ public struct Convolution: Hashable, Codable, Sendable {
             throw SupportError("a side of the convolution's padding lies outside 0...\(Limits.extent)")
         }
         guard inputChannels % groups == 0, outputChannels % groups == 0 else {
-            throw SupportError("\(groups) groups do not divide \(inputChannels) input and \(outputChannels) output channels")
+            throw SupportError(
+                "\(groups) groups do not divide \(inputChannels) input and \(outputChannels) output channels")
         }
         guard kernel.area <= Limits.extent, denseWeightShape.checkedCount ?? .max <= Limits.weightCount else {
             throw SupportError("more than \(Limits.weightCount) weights")

@@ -52,7 +52,8 @@ extension Node: Codable {
         case "padChannels":
             let padding = try container.nestedContainer(keyedBy: ChannelPaddingKeys.self, forKey: .attributes)
             operation = .padChannels(
-                before: try padding.decode(Int.self, forKey: .before), after: try padding.decode(Int.self, forKey: .after))
+                before: try padding.decode(Int.self, forKey: .before),
+                after: try padding.decode(Int.self, forKey: .after))
         case "stopGradient": operation = .stopGradient
         case "flatten": operation = .flatten
         default:

@@ -51,7 +51,8 @@ public struct BatchNorm: Hashable, Codable, Sendable {
     public var weightInitialization: Initialization
 
     public init(
-        channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, weightInitialization: Initialization = .constant(1)
+        channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1,
+        weightInitialization: Initialization = .constant(1)
     ) {
         self.channels = channels
         self.epsilon = epsilon

@@ -114,7 +114,8 @@ public struct Weights: Equatable, Sendable {
             }
         }
         if let name = unknown.min() {
-            throw GraphError(node: name, reason: "the weights hold a tensor of this name that no node of the network has")
+            throw GraphError(
+                node: name, reason: "the weights hold a tensor of this name that no node of the network has")
         }
     }
 }

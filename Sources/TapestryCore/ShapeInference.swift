@@ -81,7 +81,8 @@ extension Node {
         guard height >= reach.height, width >= reach.width else {
             throw error("a window of \(reach) does not fit in \(height)x\(width); the network needs larger images")
         }
-        return Size(height: (height - reach.height) / stride.height + 1, width: (width - reach.width) / stride.width + 1)
+        return Size(
+            height: (height - reach.height) / stride.height + 1, width: (width - reach.width) / stride.width + 1)
     }
 
     private func requireImage(_ shape: Shape) throws(GraphError) {

@@ -46,10 +46,12 @@ public enum Verifier {
                 "epsilon \(norm.epsilon) or momentum \(norm.momentum) is impossible")
             try require(norm.weightInitialization.isPossible, "its weight cannot start as \(norm.weightInitialization)")
         case .convolution(let layer):
-            try require(layer.weightInitialization.isPossible, "its weight cannot start as \(layer.weightInitialization)")
+            try require(
+                layer.weightInitialization.isPossible, "its weight cannot start as \(layer.weightInitialization)")
             try require(layer.biasInitialization.isPossible, "its bias cannot start as \(layer.biasInitialization)")
         case .linear(let layer):
-            try require(layer.weightInitialization.isPossible, "its weight cannot start as \(layer.weightInitialization)")
+            try require(
+                layer.weightInitialization.isPossible, "its weight cannot start as \(layer.weightInitialization)")
             try require(layer.biasInitialization.isPossible, "its bias cannot start as \(layer.biasInitialization)")
         case .relu, .maxPool, .averagePool, .globalAveragePool, .add, .padChannels, .stopGradient, .flatten: break
         }

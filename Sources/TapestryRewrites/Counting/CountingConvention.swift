@@ -22,7 +22,8 @@ public struct CountingConvention: Sendable {
     /// The convention of ASKs' tables, whose "FLOPs" are multiply-adds plus 1 per bias of a linear layer, 2 per value of
     /// a 2D batch norm, 1 per value of a ReLU and a window's area per value of a pooling.
     public static let ask = CountingConvention(
-        explanation: "multiply-adds, plus linear biases, 2 per 2D batch-norm value, 1 per ReLU value and a window's area"
+        explanation:
+            "multiply-adds, plus linear biases, 2 per 2D batch-norm value, 1 per ReLU value and a window's area"
             + " per pooled value"
     ) { graph throws(GraphError) in
         let count = try Count(graph)
