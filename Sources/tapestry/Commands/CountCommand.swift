@@ -1,5 +1,5 @@
 import ArgumentParser
-import TapestryRewrites
+import TapestryMethods
 
 struct CountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,7 +23,8 @@ struct CountCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Compare with this network (dense, for the same classes and images) or model file.", valueName: "arch|file"))
+            "Compare with this network (dense, for the same classes and images) or model file.", valueName: "arch|file")
+    )
     var against: String?
 
     @Flag(help: "Print one JSON document.")
@@ -48,7 +49,7 @@ struct CountCommand: AsyncParsableCommand {
         (arguments.arch, arguments.method, arguments.methodConfig) = (name, nil, nil)
         (arguments.classes, arguments.imageSize, arguments.channels) = (nil, nil, nil)
         return try arguments.network(
-            implied: .init(
+            implied: NetworkOptions(
                 classes: networkArguments.classes, imageSize: networkArguments.imageSize,
                 channels: networkArguments.channels))
     }

@@ -24,8 +24,9 @@ struct Evaluate: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "How pixels are normalised: by a system's recipe, or none; by default as the model was trained.",
-            valueName: "ask|acnet|ec2t|imagenet|none"))
-    var normalize: NormalizationName?
+            valueName: Normalization.presetNames.joined(separator: "|")),
+        completion: .list(Normalization.presetNames))
+    var normalize: String?
 
     @Option(help: "What runs the network.")
     var engine: Engine = .torch
@@ -37,6 +38,10 @@ struct Evaluate: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
+        if let normalize, !Normalization.presetNames.contains(normalize) {
+            throw ValidationError(
+                "--normalize \(normalize): expected one of \(Normalization.presetNames.joined(separator: ", "))")
+        }
         if dataArguments.data == nil { throw ValidationError("--data is missing; it names the folder of the images") }
     }
 

@@ -28,7 +28,8 @@ struct Train: AsyncParsableCommand {
     @Option(help: "Images in a step; by default the recipe's.", transform: Positive.integer)
     var batchSize: Int?
 
-    @Option(name: .customLong("lr"), help: "The first learning rate; by default the recipe's.", transform: Positive.number)
+    @Option(
+        name: .customLong("lr"), help: "The first learning rate; by default the recipe's.", transform: Positive.number)
     var learningRate: Double?
 
     @Option(help: "Of initial weights, data order and augmentation; the same seed gives the same run.")

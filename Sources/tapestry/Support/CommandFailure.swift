@@ -1,5 +1,6 @@
 import ArgumentParser
 import TapestryCore
+import TapestryData
 import TapestryFormats
 import TapestryMethods
 
@@ -32,6 +33,7 @@ struct CommandFailure: Error {
         case let failure as CommandFailure: self = failure
         case let error as UnknownArchitecture: self.init(.usage, error.description)
         case let error as MethodError: self.init(.usage, error.description)
+        case let error as DataError: self.init(.usage, error.description)
         case let error as FormatError: self.init(.badData, error.description)
         case let error as ConfigurationError: self.init(.badData, error.description)
         case let error as InputNotFound: self.init(.inputNotFound, error.description)
@@ -70,7 +72,8 @@ extension CommandFailure {
         if error is ExitCode { return code.rawValue }
         // The parser's full message ends with "See 'tapestry count --help' for more information."
         let hint = Tapestry.fullMessage(for: error).split(separator: "\n").last { $0.contains("See '") }
-        Console.note("tapestry: \(oneLine(Tapestry.message(for: error)))" + (hint.map { ". \(oneLine(String($0)))" } ?? ""))
+        Console.note(
+            "tapestry: \(oneLine(Tapestry.message(for: error)))" + (hint.map { ". \(oneLine(String($0)))" } ?? ""))
         return ExitStatus.usage.rawValue
     }
 

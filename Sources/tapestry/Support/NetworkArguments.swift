@@ -28,10 +28,11 @@ extension Network {
     ///
     /// Throws: `CommandFailure` where the options do not fit the network; what reading the file throws.
     init(architecture name: String, options: NetworkOptions = NetworkOptions()) throws {
-        guard let architecture = try? Zoo.architecture(named: name) else {
-            guard name.contains(".") || FileManager.default.fileExists(atPath: name) else {
-                throw UnknownArchitecture(name: name)
-            }
+        let architecture: Architecture
+        do {
+            architecture = try Zoo.architecture(named: name)
+        } catch {
+            guard name.contains(".") || FileManager.default.fileExists(atPath: name) else { throw error }
             guard options == NetworkOptions() else { throw CommandFailure.fixedNetwork(name) }
             try self.init(modelFile: name)
             return
@@ -47,7 +48,8 @@ extension Network {
 
 extension CommandFailure {
     fileprivate static func fixedNetwork(_ path: String) -> CommandFailure {
-        CommandFailure(.usage, "\(path): a model file fixes its network; leave out --classes, --image-size and --channels")
+        CommandFailure(
+            .usage, "\(path): a model file fixes its network; leave out --classes, --image-size and --channels")
     }
 }
 
@@ -95,7 +97,8 @@ struct NetworkArguments: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml"]))
     var methodConfig: String?
 
-    @Option(help: "How many classes; by default those of the data set, or the network's own.", transform: Positive.integer)
+    @Option(
+        help: "How many classes; by default those of the data set, or the network's own.", transform: Positive.integer)
     var classes: Int?
 
     @Option(
@@ -110,7 +113,8 @@ struct NetworkArguments: ParsableArguments {
 
     mutating func validate() throws {
         if method != nil, methodConfig != nil {
-            throw ValidationError("--method and --method-config both say which method each layer gets; give one of them")
+            throw ValidationError(
+                "--method and --method-config both say which method each layer gets; give one of them")
         }
     }
 
