@@ -47,15 +47,19 @@ public struct Convolution: Hashable, Codable, Sendable {
             inputChannels, outputChannels, kernel.height, kernel.width, stride.height, stride.width, dilation.height,
             dilation.width, groups,
         ]
-        let pads = [padding.top, padding.left, padding.bottom, padding.right]
-        guard extents.allSatisfy({ (1...Self.largestExtent).contains($0) }),
-            pads.allSatisfy({ (0...Self.largestExtent).contains($0) })
-        else { throw SupportError("an extent of the convolution lies outside 1...\(Self.largestExtent)") }
-        guard inputChannels % groups == 0, outputChannels % groups == 0 else {
-            throw SupportError("\(groups) groups do not divide \(inputChannels) input and \(outputChannels) output channels")
+        guard extents.allSatisfy({ (1...Limits.extent).contains($0) }) else {
+            throw SupportError("an extent of the convolution lies outside 1...\(Limits.extent)")
         }
-        guard kernel.area <= Self.largestExtent, denseWeightShape.checkedCount ?? .max <= Self.largestWeightCount else {
-            throw SupportError("more than \(Self.largestWeightCount) weights")
+        let pads = [padding.top, padding.left, padding.bottom, padding.right]
+        guard pads.allSatisfy({ (0...Limits.extent).contains($0) }) else {
+            throw SupportError("a side of the convolution's padding lies outside 0...\(Limits.extent)")
+        }
+        guard inputChannels % groups == 0, outputChannels % groups == 0 else {
+            throw SupportError(
+                "\(groups) groups do not divide \(inputChannels) input and \(outputChannels) output channels")
+        }
+        guard kernel.area <= Limits.extent, denseWeightShape.checkedCount ?? .max <= Limits.weightCount else {
+            throw SupportError("more than \(Limits.weightCount) weights")
         }
         try validateSupport()
     }
@@ -77,10 +81,6 @@ public struct Convolution: Hashable, Codable, Sendable {
             }
         }
     }
-
-    /// Bounds that keep all arithmetic on a verified graph inside Int, and refuse what no machine could hold.
-    static let largestExtent = 1 << 20
-    static let largestWeightCount = 1 << 34
 }
 
 // MARK: - What the support looks like

@@ -34,8 +34,9 @@ public struct Graph: Hashable, Sendable {
     public func node(named name: String) -> Node? { nodes.first { $0.name == name } }
 
     /// The shape of every node's value, in the order of `nodes`. Throws `GraphError` naming the first node that does not
-    /// fit what it is given.
+    /// fit what it is given or is impossible in itself.
     public func outputShapes() throws(GraphError) -> [Shape] {
+        try inputShape.verifyAsInput()
         var known = [Self.inputName: inputShape]
         var shapes: [Shape] = []
         for node in nodes {

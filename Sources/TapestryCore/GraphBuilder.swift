@@ -41,6 +41,7 @@ extension Graph {
     public static func build(
         input shape: Shape, _ body: (GraphBuilder.Value) -> GraphBuilder.Value
     ) throws(GraphError) -> Graph {
+        try shape.verifyAsInput()
         let builder = GraphBuilder()
         let output = body(GraphBuilder.Value(builder: builder, name: Graph.inputName, shape: shape))
         if let error = builder.firstError { throw error }

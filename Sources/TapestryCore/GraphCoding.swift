@@ -52,7 +52,8 @@ extension Node: Codable {
         case "padChannels":
             let padding = try container.nestedContainer(keyedBy: ChannelPaddingKeys.self, forKey: .attributes)
             operation = .padChannels(
-                before: try padding.decode(Int.self, forKey: .before), after: try padding.decode(Int.self, forKey: .after))
+                before: try padding.decode(Int.self, forKey: .before),
+                after: try padding.decode(Int.self, forKey: .after))
         case "stopGradient": operation = .stopGradient
         case "flatten": operation = .flatten
         default:
@@ -133,12 +134,10 @@ extension TapSet: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let pairs = try container.decode([[Int]].self)
-        let side = Convolution.largestExtent
-        guard pairs.allSatisfy({ $0.count == 2 && (0..<side).contains($0[0]) && (0..<side).contains($0[1]) }) else {
+        guard pairs.allSatisfy({ $0.count == 2 && $0[0] >= 0 && $0[1] >= 0 }) else {
             throw DecodingError.dataCorruptedError(in: container, debugDescription: "a tap is a [row, column] pair")
         }
-        let kernel = Size.square(side)
-        try self.init(numbers: pairs.map { Tap(row: $0[0], column: $0[1]).number(in: kernel) }, in: kernel)
+        try self.init(pairs.map { Tap(row: $0[0], column: $0[1]) })
     }
 
     public func encode(to encoder: any Encoder) throws {

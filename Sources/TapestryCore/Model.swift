@@ -5,8 +5,9 @@ public struct Model: Sendable {
     /// Free facts by key ("architecture", "method", "classes", "normalization" …), kept in the model file.
     public var facts: [String: String]
 
-    /// Throws `GraphError` where the weights do not fit the graph.
+    /// Throws `GraphError` where the graph breaks a rule or the weights do not fit it.
     public init(graph: Graph, weights: Weights, facts: [String: String] = [:]) throws(GraphError) {
+        try Verifier.verify(graph)
         try weights.check(against: graph)
         self.graph = graph
         self.weights = weights

@@ -51,7 +51,8 @@ public struct BatchNorm: Hashable, Codable, Sendable {
     public var weightInitialization: Initialization
 
     public init(
-        channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, weightInitialization: Initialization = .constant(1)
+        channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1,
+        weightInitialization: Initialization = .constant(1)
     ) {
         self.channels = channels
         self.epsilon = epsilon
@@ -94,8 +95,9 @@ public struct Pooling: Hashable, Codable, Sendable {
     }
 }
 
-/// How a parameter starts. Fans are those of the stored tensor: fan-in is its size over its first axis, fan-out its
-/// first axis times the kernel's area, so an ASK group counts as the 1x1 convolution it is published as.
+/// How a parameter starts. Fan-in is what one output sums over, fan-out the outputs times the kernel's area, both of the
+/// stored tensor, so that an ASK group counts as the 1x1 convolution it is published as; for a mask, which is stored
+/// flat, both of the dense kernel.
 public enum Initialization: Hashable, Sendable {
     case constant(Double)
     case normal(standardDeviation: Double)

@@ -21,17 +21,21 @@ public struct Parameter: Hashable, Sendable {
     public let initialization: Initialization
     /// The fan-in of the weight that this is, or that this is the bias of: what an output sums over. 0 for batch norms.
     public let fanIn: Int
+    /// The fan-out of that weight: its outputs times the kernel's area. 0 for batch norms.
+    public let fanOut: Int
 }
 
 extension Node {
     /// What the node stores, in the order of PyTorch's state dict. A batch norm's integer `num_batches_tracked` is not a
-    /// parameter; see `Weights.batchCounts`.
+    /// parameter; see `Weights.batchCounts`. Precondition: the node is one of a graph that `Verifier` accepts.
     public var parameters: [Parameter] {
         switch operation {
         case .convolution(let convolution): return parameters(of: convolution)
         case .batchNorm(let norm):
             func parameter(_ suffix: String, _ role: ParameterRole, _ start: Initialization) -> Parameter {
-                Parameter(name: "\(name).\(suffix)", shape: [norm.channels], role: role, initialization: start, fanIn: 0)
+                Parameter(
+                    name: "\(name).\(suffix)", shape: [norm.channels], role: role, initialization: start, fanIn: 0,
+                    fanOut: 0)
             }
             return [
                 parameter("weight", .batchNormWeight, norm.weightInitialization),
@@ -42,10 +46,10 @@ extension Node {
         case .linear(let linear):
             let weight = Parameter(
                 name: "\(name).weight", shape: [linear.outputs, linear.inputs], role: .linearWeight,
-                initialization: linear.weightInitialization, fanIn: linear.inputs)
+                initialization: linear.weightInitialization, fanIn: linear.inputs, fanOut: linear.outputs)
             let bias = Parameter(
                 name: "\(name).bias", shape: [linear.outputs], role: .bias, initialization: linear.biasInitialization,
-                fanIn: linear.inputs)
+                fanIn: linear.inputs, fanOut: linear.outputs)
             return linear.hasBias ? [weight, bias] : [weight]
         case .relu, .maxPool, .averagePool, .globalAveragePool, .add, .padChannels, .stopGradient, .flatten: return []
         }
@@ -53,16 +57,19 @@ extension Node {
 
     private func parameters(of convolution: Convolution) -> [Parameter] {
         var parameters = convolution.storedWeights.map { suffix, shape in
-            Parameter(
+            // A mask's weights are stored flat: their kernel's extents are those of the dense one.
+            let kernel = shape.rank == 4 ? shape : convolution.denseWeightShape
+            return Parameter(
                 name: "\(name).\(suffix)", shape: shape, role: .convolutionWeight,
-                initialization: convolution.weightInitialization,
-                fanIn: shape.rank == 4 ? shape.count / shape[0] : convolution.channelsPerGroup * convolution.kernel.area)
+                initialization: convolution.weightInitialization, fanIn: kernel[1] * kernel[2] * kernel[3],
+                fanOut: kernel[0] * kernel[2] * kernel[3])
         }
         if convolution.hasBias {
             parameters.append(
                 Parameter(
                     name: "\(name).bias", shape: [convolution.outputChannels], role: .bias,
-                    initialization: convolution.biasInitialization, fanIn: parameters[0].fanIn))
+                    initialization: convolution.biasInitialization, fanIn: parameters[0].fanIn,
+                    fanOut: parameters[0].fanOut))
         }
         return parameters
     }
@@ -90,7 +97,7 @@ public struct Weights: Equatable, Sendable {
     }
 
     /// Throws `GraphError` at the first parameter of `graph` that is missing or of another shape, and where there is a
-    /// tensor that the graph does not know.
+    /// tensor that the graph does not know. Precondition: `Verifier` accepts the graph.
     public func check(against graph: Graph) throws(GraphError) {
         var unknown = Set(tensors.keys)
         for node in graph.nodes {
@@ -107,7 +114,8 @@ public struct Weights: Equatable, Sendable {
             }
         }
         if let name = unknown.min() {
-            throw GraphError(node: name, reason: "the weights hold a tensor of this name that no node of the network has")
+            throw GraphError(
+                node: name, reason: "the weights hold a tensor of this name that no node of the network has")
         }
     }
 }

@@ -55,7 +55,7 @@ public struct ReferenceInterpreter {
         case .add: return Tensor(shape: x.shape, elements: zip(x.elements, inputs[1].elements).map { $0 + $1 })
         case .padChannels(let before, let after): return padChannels(x, before: before, after: after)
         case .stopGradient: return x
-        case .flatten: return x.reshaped(to: [count, x.shape.count / max(count, 1)])
+        case .flatten: return x.reshaped(to: [count, x.shape.dimensions.dropFirst().reduce(1, *)])
         }
     }
 
@@ -64,30 +64,55 @@ public struct ReferenceInterpreter {
             from: convolution.storedWeights.map { tensors["\(name).\($0.suffix)"]! })
         let bias = tensors["\(name).bias"]
         let outputsPerGroup = convolution.outputChannels / convolution.groups
+        let (stride, dilation) = (convolution.stride, convolution.dilation)
         let windows = Windows(
-            over: x, kernel: convolution.kernel, stride: convolution.stride, padding: convolution.padding,
-            dilation: convolution.dilation)
+            over: x, kernel: convolution.kernel, stride: stride, padding: convolution.padding, dilation: dilation)
+        // With the padding written out, what a tap reads is one product of strides away, with no case for the border.
+        let padded = pad(x, by: convolution.padding)
+        let (height, width) = (padded.shape[2], padded.shape[3])
         var elements: [Double] = []
         for image in 0..<x.shape[0] {
             for block in convolution.outputBlocks {
                 for output in block.outputs {
                     let firstChannel = output / outputsPerGroup * convolution.channelsPerGroup
-                    for (row, column) in windows.positions {
-                        var sum = bias?.elements[output] ?? 0
-                        for entry in block.entries {
-                            for channel in entry.channels {
-                                let weight = weights.elements[convolution.densePosition(output, channel, entry.tap)]
-                                let plane = image * x.shape[1] + firstChannel + channel
-                                sum += weight * (windows.value(plane, row, column, entry.tap) ?? 0)
+                    var plane = Array(repeating: bias?.elements[output] ?? 0, count: windows.rows * windows.columns)
+                    for entry in block.entries {
+                        for channel in entry.channels {
+                            let weight = weights.elements[convolution.densePosition(output, channel, entry.tap)]
+                            let start = (image * x.shape[1] + firstChannel + channel) * height
+                            for row in 0..<windows.rows {
+                                let i = row * stride.height + entry.tap.row * dilation.height
+                                for column in 0..<windows.columns {
+                                    let j = column * stride.width + entry.tap.column * dilation.width
+                                    plane[row * windows.columns + column] +=
+                                        weight * padded.elements[(start + i) * width + j]
+                                }
                             }
                         }
-                        elements.append(sum)
                     }
+                    elements += plane
                 }
             }
         }
         return Tensor(
             shape: [x.shape[0], convolution.outputChannels, windows.rows, windows.columns], elements: elements)
+    }
+
+    private func pad(_ x: Tensor<Double>, by padding: Padding) -> Tensor<Double> {
+        let width = padding.left + x.shape[3] + padding.right
+        var elements: [Double] = []
+        for plane in 0..<x.shape[0] * x.shape[1] {
+            elements += Array(repeating: 0, count: padding.top * width)
+            for row in 0..<x.shape[2] {
+                let start = (plane * x.shape[2] + row) * x.shape[3]
+                elements += Array(repeating: 0, count: padding.left)
+                elements += x.elements[start..<start + x.shape[3]]
+                elements += Array(repeating: 0, count: padding.right)
+            }
+            elements += Array(repeating: 0, count: padding.bottom * width)
+        }
+        return Tensor(
+            shape: [x.shape[0], x.shape[1], padding.top + x.shape[2] + padding.bottom, width], elements: elements)
     }
 
     private func normalize(_ x: Tensor<Double>, _ norm: BatchNorm, named name: String) -> Tensor<Double> {

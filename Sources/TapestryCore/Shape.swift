@@ -32,7 +32,8 @@ extension Shape: Codable {
         let container = try decoder.singleValueContainer()
         let dimensions = try container.decode([Int].self)
         guard dimensions.allSatisfy({ $0 >= 0 }) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "negative dimension in \(dimensions)")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "negative dimension in \(dimensions)")
         }
         self.init(dimensions)
     }

@@ -1,6 +1,15 @@
 extension Node {
-    /// The shape of the node's value for one image. Throws `GraphError` that names this node where the inputs do not fit.
+    /// The shape of the node's value for one image. Throws `GraphError` that names this node where the inputs do not fit,
+    /// and where an extent, a support or the value's size is impossible: afterwards `parameters` may be asked for.
+    ///
+    /// Precondition: `inputs` keep within `Limits`, as the graph's input and all values do.
     func outputShape(of inputs: [Shape]) throws(GraphError) -> Shape {
+        let shape = try unboundedOutputShape(of: inputs)
+        guard shape.isPossibleValue else { throw error("its value has shape \(shape), empty or beyond any memory") }
+        return shape
+    }
+
+    private func unboundedOutputShape(of inputs: [Shape]) throws(GraphError) -> Shape {
         guard inputs.count == operation.inputCount else {
             throw error("takes \(operation.inputCount) values, not \(inputs.count)")
         }
@@ -13,8 +22,11 @@ extension Node {
             }
             return input
         case .linear(let linear):
-            guard linear.inputs >= 1, linear.outputs >= 1, input == [linear.inputs] else {
+            guard linear.inputs >= 1, linear.outputs >= 1, input.rank == 1, input[0] == linear.inputs else {
                 throw error("maps vectors of \(linear.inputs) to \(linear.outputs) but is given \(input)")
+            }
+            guard Shape([linear.outputs, linear.inputs]).checkedCount ?? .max <= Limits.weightCount else {
+                throw error("more than \(Limits.weightCount) weights")
             }
             return [linear.outputs]
         case .relu, .stopGradient: return input
@@ -27,7 +39,7 @@ extension Node {
             return input
         case .padChannels(let before, let after):
             try requireImage(input)
-            guard (0...Convolution.largestExtent).contains(before), (0...Convolution.largestExtent).contains(after) else {
+            guard (0...Limits.extent).contains(before), (0...Limits.extent).contains(after) else {
                 throw error("pads by \(before) and \(after) channels")
             }
             return [input[0] + before + after, input[1], input[2]]
@@ -52,7 +64,7 @@ extension Node {
         try requireImage(input)
         let (kernel, padding) = (pooling.kernel, pooling.padding)
         let extents = [kernel.height, kernel.width, pooling.stride.height, pooling.stride.width]
-        guard extents.allSatisfy({ (1...Convolution.largestExtent).contains($0) }) else {
+        guard extents.allSatisfy({ (1...Limits.extent).contains($0) }), kernel.area <= Limits.extent else {
             throw error("a window of \(kernel) moved by \(pooling.stride)")
         }
         // A window that lies in the padding alone would have no maximum.
@@ -69,7 +81,8 @@ extension Node {
         guard height >= reach.height, width >= reach.width else {
             throw error("a window of \(reach) does not fit in \(height)x\(width); the network needs larger images")
         }
-        return Size(height: (height - reach.height) / stride.height + 1, width: (width - reach.width) / stride.width + 1)
+        return Size(
+            height: (height - reach.height) / stride.height + 1, width: (width - reach.width) / stride.width + 1)
     }
 
     private func requireImage(_ shape: Shape) throws(GraphError) {
@@ -77,4 +90,19 @@ extension Node {
     }
 
     private func error(_ reason: String) -> GraphError { GraphError(node: name, reason: reason) }
+}
+
+extension Shape {
+    /// Whether a machine could hold a value of this shape, and there is one.
+    fileprivate var isPossibleValue: Bool {
+        dimensions.allSatisfy { $0 >= 1 } && checkedCount ?? .max <= Limits.valueCount
+    }
+
+    /// Throws `GraphError` unless this can be the shape of a network's input: possible channels x height x width.
+    func verifyAsInput() throws(GraphError) {
+        guard rank == 3, isPossibleValue, dimensions.allSatisfy({ $0 <= Limits.extent }) else {
+            throw GraphError(
+                node: Graph.inputName, reason: "\(self) is not the channels x height x width of any image")
+        }
+    }
 }

@@ -42,13 +42,13 @@ public struct WeightMask: Hashable, Sendable {
     /// Nil unless `hexadecimal` has exactly the digits of `size` positions, none set beyond the last.
     package init?(size: Int, hexadecimal: String) {
         let digits = Array(hexadecimal.utf8)
-        guard size >= 0, digits.count == (size + 63) / 64 * 16 else { return nil }
+        guard (0...Limits.weightCount).contains(size), digits.count == (size + 63) / 64 * 16 else { return nil }
         self.size = size
         words = []
         for start in stride(from: 0, to: digits.count, by: 16) {
-            guard let word = UInt64(String(decoding: digits[start..<start + 16], as: UTF8.self), radix: 16) else {
-                return nil
-            }
+            let text = String(decoding: digits[start..<start + 16], as: UTF8.self)
+            // The initializer would take a sign for a digit.
+            guard text.first?.isHexDigit == true, let word = UInt64(text, radix: 16) else { return nil }
             words.append(word)
         }
         if size % 64 != 0, let last = words.last, last >> UInt64(size % 64) != 0 { return nil }

@@ -33,16 +33,27 @@ public struct TapSet: Hashable, Sendable {
 
     /// Throws `SupportError` for an empty set, a tap outside `kernel`, or a tap named twice. The order does not matter.
     public init(numbers: [Int], in kernel: Size = .square(3)) throws(SupportError) {
-        guard !numbers.isEmpty else { throw SupportError("a tap set is empty; it needs at least one tap") }
         var taps: [Tap] = []
         for number in numbers {
             guard let tap = Tap(number: number, in: kernel) else {
                 throw SupportError("tap \(number) is outside 1...\(kernel.area), the taps of a \(kernel) kernel")
             }
-            guard !taps.contains(tap) else { throw SupportError("tap \(number) stands twice in \(numbers)") }
             taps.append(tap)
         }
+        try self.init(taps) { "tap \($0.number(in: kernel)) stands twice in \(numbers)" }
+    }
+
+    /// Throws `SupportError` for an empty set or a tap that stands twice. The order does not matter.
+    package init(_ taps: [Tap]) throws(SupportError) {
+        try self.init(taps) { "tap (\($0.row), \($0.column)) stands twice" }
+    }
+
+    private init(_ taps: [Tap], describeTwin: (Tap) -> String) throws(SupportError) {
+        guard !taps.isEmpty else { throw SupportError("a tap set is empty; it needs at least one tap") }
         self.taps = taps.sorted()
+        if let (twin, _) = zip(self.taps, self.taps.dropFirst()).first(where: ==) {
+            throw SupportError(describeTwin(twin))
+        }
     }
 
     public var count: Int { taps.count }

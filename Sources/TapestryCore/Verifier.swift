@@ -3,42 +3,32 @@ public enum Verifier {
     /// Throws `GraphError` naming the first node that breaks a rule:
     /// 1. names are not empty, not `Graph.inputName`, and each stands for one node;
     /// 2. nodes take values only from the input and from earlier nodes, as many as their operation needs;
-    /// 3. shapes fit, and every extent and support is possible;
+    /// 3. shapes fit, and every extent, support and number is possible;
     /// 4. parameter names are unique;
     /// 5. the output exists, and every node leads to it.
     public static func verify(_ graph: Graph) throws(GraphError) {
-        try verifyInput(graph.inputShape)
         try verifyNames(graph)
-        for (node, shape) in zip(graph.nodes, try graph.outputShapes()) {
-            guard shape.dimensions.allSatisfy({ $0 >= 1 }), shape.checkedCount ?? .max <= largestValueCount else {
-                throw GraphError(node: node.name, reason: "its value has shape \(shape), empty or beyond any memory")
-            }
-            try verifyNumbers(node)
-        }
+        _ = try graph.outputShapes()
+        for node in graph.nodes { try verifyNumbers(node) }
+        // Parameters are listed only now that their shapes are known to be possible.
+        try verifyParameterNames(graph)
         try verifyUse(graph)
-    }
-
-    private static let largestValueCount = 1 << 34
-
-    private static func verifyInput(_ shape: Shape) throws(GraphError) {
-        guard shape.rank == 3, shape.dimensions.allSatisfy({ (1...Convolution.largestExtent).contains($0) }),
-            shape.checkedCount ?? .max <= largestValueCount
-        else { throw GraphError(node: Graph.inputName, reason: "shape \(shape) is not channels x height x width") }
     }
 
     private static func verifyNames(_ graph: Graph) throws(GraphError) {
         var names: Set<String> = [Graph.inputName]
-        var parameterNames: Set<String> = []
         for node in graph.nodes {
             guard !node.name.isEmpty, names.insert(node.name).inserted else {
                 throw GraphError(node: node.name, reason: "the name is empty, reserved or taken by another node")
             }
-            if case .convolution(let convolution) = node.operation {
-                // Before the parameters are listed, whose shapes are only then known to be possible.
-                do { try convolution.validate() } catch { throw GraphError(node: node.name, reason: error.description) }
-            }
+        }
+    }
+
+    private static func verifyParameterNames(_ graph: Graph) throws(GraphError) {
+        var names: Set<String> = []
+        for node in graph.nodes {
             for parameter in node.parameters {
-                guard parameterNames.insert(parameter.name).inserted else {
+                guard names.insert(parameter.name).inserted else {
                     throw GraphError(node: node.name, reason: "another node has a parameter \"\(parameter.name)\" too")
                 }
             }
@@ -46,9 +36,24 @@ public enum Verifier {
     }
 
     private static func verifyNumbers(_ node: Node) throws(GraphError) {
-        guard case .batchNorm(let norm) = node.operation else { return }
-        guard norm.epsilon > 0, norm.epsilon.isFinite, (0...1).contains(norm.momentum) else {
-            throw GraphError(node: node.name, reason: "epsilon \(norm.epsilon) or momentum \(norm.momentum) is impossible")
+        func require(_ isPossible: Bool, _ reason: String) throws(GraphError) {
+            if !isPossible { throw GraphError(node: node.name, reason: reason) }
+        }
+        switch node.operation {
+        case .batchNorm(let norm):
+            try require(
+                norm.epsilon > 0 && norm.epsilon.isFinite && (0...1).contains(norm.momentum),
+                "epsilon \(norm.epsilon) or momentum \(norm.momentum) is impossible")
+            try require(norm.weightInitialization.isPossible, "its weight cannot start as \(norm.weightInitialization)")
+        case .convolution(let layer):
+            try require(
+                layer.weightInitialization.isPossible, "its weight cannot start as \(layer.weightInitialization)")
+            try require(layer.biasInitialization.isPossible, "its bias cannot start as \(layer.biasInitialization)")
+        case .linear(let layer):
+            try require(
+                layer.weightInitialization.isPossible, "its weight cannot start as \(layer.weightInitialization)")
+            try require(layer.biasInitialization.isPossible, "its bias cannot start as \(layer.biasInitialization)")
+        case .relu, .maxPool, .averagePool, .globalAveragePool, .add, .padChannels, .stopGradient, .flatten: break
         }
     }
 
@@ -62,6 +67,16 @@ public enum Verifier {
                 throw GraphError(node: node.name, reason: "nothing takes its value")
             }
             used.formUnion(node.inputs)
+        }
+    }
+}
+
+extension Initialization {
+    fileprivate var isPossible: Bool {
+        switch self {
+        case .constant(let value): value.isFinite
+        case .normal(let deviation): deviation.isFinite && deviation >= 0
+        case .fanOutNormal, .fanInNormal, .fanInUniform: true
         }
     }
 }

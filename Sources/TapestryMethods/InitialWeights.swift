@@ -66,9 +66,7 @@ extension Parameter {
         switch initialization {
         case .constant(let value): return Array(repeating: Float(value), count: shape.count)
         case .normal(let deviation): return normalValues(deviation, &stream)
-        case .fanOutNormal:
-            let fanOut = shape.rank == 4 ? shape[0] * shape[2] * shape[3] : shape[0]
-            return normalValues((2 / Double(fanOut)).squareRoot(), &stream)
+        case .fanOutNormal: return normalValues((2 / Double(max(fanOut, 1))).squareRoot(), &stream)
         case .fanInNormal: return normalValues((2 / fanIn).squareRoot(), &stream)
         case .fanInUniform:
             let bound = 1 / fanIn.squareRoot()

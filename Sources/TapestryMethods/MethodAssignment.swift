@@ -40,7 +40,8 @@ public struct MethodAssignment: Sendable {
             rewritten.nodes += try Self.rewrite(node, by: methods[index])
         }
         if let index = isUsed.firstIndex(of: false) {
-            throw MethodError("no convolution follows the rule \"\(rules[index].pattern)\"; names are like \(graph.example)")
+            throw MethodError(
+                "no convolution follows the rule \"\(rules[index].pattern)\"; names are like \(graph.example)")
         }
         do { try Verifier.verify(rewritten) } catch { throw MethodError(error.description) }
         return rewritten

@@ -1,3 +1,4 @@
+import Foundation
 import TapestryCore
 
 /// Every method by name, and the reading of method texts such as `ask:ASK_5a`.
@@ -13,10 +14,11 @@ public enum Methods {
     public static func parse(_ text: String) throws(MethodError) -> [any Method] {
         var methods: [any Method] = []
         for part in splitOutsideBrackets(text) {
-            let pieces = part.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let pieces = part.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+                .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
             guard let kind = kinds.first(where: { $0.name == pieces[0] }) else {
                 throw MethodError(
-                    "unknown method \"\(part)\"; known are \(kinds.map { $0.name }.joined(separator: ", "))")
+                    "unknown method \"\(pieces[0])\"; known are \(kinds.map { $0.name }.joined(separator: ", "))")
             }
             methods.append(try kind.init(argument: pieces.count == 2 ? pieces[1] : nil))
         }
@@ -26,7 +28,7 @@ public enum Methods {
     private static func splitOutsideBrackets(_ text: String) -> [String] {
         var parts = [""]
         var depth = 0
-        for character in text where !character.isWhitespace {
+        for character in text {
             depth += character == "[" ? 1 : character == "]" ? -1 : 0
             if character == ",", depth == 0 { parts.append("") } else { parts[parts.count - 1].append(character) }
         }

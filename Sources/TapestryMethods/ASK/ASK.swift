@@ -45,7 +45,9 @@ struct ASK: Method {
 
     func rewrite(_ node: Node, _ convolution: Convolution) throws(MethodError) -> [Node]? {
         guard convolution.kernel == .square(3) else { return nil }
-        guard convolution.isDense else { throw MethodError("already has a support of its own, so ask cannot give it another") }
+        guard convolution.isDense else {
+            throw MethodError("already has a support of its own, so ask cannot give it another")
+        }
         guard convolution.outputChannels % sets.count == 0 else {
             throw MethodError("\(sets.count) tap sets do not divide its \(convolution.outputChannels) output channels")
         }

@@ -57,9 +57,11 @@ enum ASKNetworks: NetworkFamily {
                     index += 1
                 }
                 for width in widths {
-                    x = x.convolution("feature.\(index)", to: width, kernel: 3, padding: 1, initialization: .fanOutNormal)
-                        .batchNorm("feature.\(index + 1)", weight: .constant(0.5))
-                        .relu("feature.\(index + 2)")
+                    x = x.convolution(
+                        "feature.\(index)", to: width, kernel: 3, padding: 1, initialization: .fanOutNormal
+                    )
+                    .batchNorm("feature.\(index + 1)", weight: .constant(0.5))
+                    .relu("feature.\(index + 2)")
                     index += 3
                 }
             }
@@ -68,7 +70,8 @@ enum ASKNetworks: NetworkFamily {
                 .batchNorm("classifier.1")
                 .relu("classifier.2")
                 .linear(
-                    "classifier.3", to: options.classes ?? 10, weight: .normal(standardDeviation: 0.01), bias: .constant(0))
+                    "classifier.3", to: options.classes ?? 10, weight: .normal(standardDeviation: 0.01),
+                    bias: .constant(0))
         }
     }
 
@@ -89,9 +92,11 @@ enum ASKNetworks: NetworkFamily {
     private static func basicBlock(
         _ x: GraphBuilder.Value, named name: String, width: Int, stride: Int
     ) -> GraphBuilder.Value {
-        let branch = x
+        let branch =
+            x
             .convolution(
-                "\(name).conv1", to: width, kernel: 3, stride: stride, padding: 1, initialization: .fanOutNormal)
+                "\(name).conv1", to: width, kernel: 3, stride: stride, padding: 1, initialization: .fanOutNormal
+            )
             .batchNorm("\(name).bn1").relu("\(name).relu1")
             .convolution("\(name).conv2", to: width, kernel: 3, padding: 1, initialization: .fanOutNormal)
             .batchNorm("\(name).bn2")

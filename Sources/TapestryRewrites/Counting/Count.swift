@@ -16,28 +16,50 @@ public struct Count: Hashable, Sendable {
 
     /// One for each node, in the graph's order.
     public let layers: [Layer]
+    public let parameters: Int
+    public let macs: Int
 
-    /// Throws `GraphError` where the graph's shapes do not fit.
+    /// Throws `GraphError` where the graph's shapes do not fit or a number is too large to count.
     public init(_ graph: Graph) throws(GraphError) {
-        layers = zip(graph.nodes, try graph.outputShapes()).map { node, shape in
-            Layer(
-                name: node.name, kind: node.operation.kind,
-                parameters: node.parameters.reduce(0) { $0 + ($1.role.isTrainable ? $1.shape.count : 0) },
-                macs: node.operation.macs(output: shape), output: shape)
+        var layers: [Layer] = []
+        var (parameters, macs) = (CheckedTotal(), CheckedTotal())
+        for (node, shape) in zip(graph.nodes, try graph.outputShapes()) {
+            let (parametersBefore, macsBefore) = (parameters.value, macs.value)
+            for parameter in node.parameters where parameter.role.isTrainable {
+                try parameters.add(parameter.shape.count, at: node)
+            }
+            switch node.operation {
+            case .convolution(let convolution):
+                try macs.add(convolution.weightCount, times: shape[1] * shape[2], at: node)
+            case .linear(let linear): try macs.add(linear.inputs, times: linear.outputs, at: node)
+            case .batchNorm, .relu, .maxPool, .averagePool, .globalAveragePool, .add, .padChannels, .stopGradient,
+                .flatten:
+                break
+            }
+            layers.append(
+                Layer(
+                    name: node.name, kind: node.operation.kind, parameters: parameters.value - parametersBefore,
+                    macs: macs.value - macsBefore, output: shape))
         }
+        self.layers = layers
+        self.parameters = parameters.value
+        self.macs = macs.value
     }
-
-    public var parameters: Int { layers.reduce(0) { $0 + $1.parameters } }
-    public var macs: Int { layers.reduce(0) { $0 + $1.macs } }
 }
 
-extension Operation {
-    /// Multiply-adds for one image whose value has shape `output`.
-    func macs(output: Shape) -> Int {
-        switch self {
-        case .convolution(let convolution): convolution.weightCount * output[1] * output[2]
-        case .linear(let linear): linear.inputs * linear.outputs
-        case .batchNorm, .relu, .maxPool, .averagePool, .globalAveragePool, .add, .padChannels, .stopGradient, .flatten: 0
+/// A sum of products that says where it gets too large: each factor of a verified graph is bounded, products are not.
+struct CheckedTotal {
+    private(set) var value: Int
+
+    init(value: Int = 0) { self.value = value }
+
+    /// Throws `GraphError` naming `node` where the sum overflows.
+    mutating func add(_ count: Int, times factor: Int = 1, at node: Node) throws(GraphError) {
+        let (product, isProductTooLarge) = count.multipliedReportingOverflow(by: factor)
+        let (sum, isSumTooLarge) = value.addingReportingOverflow(product)
+        guard !isProductTooLarge, !isSumTooLarge else {
+            throw GraphError(node: node.name, reason: "here the count exceeds \(Int.max)")
         }
+        value = sum
     }
 }

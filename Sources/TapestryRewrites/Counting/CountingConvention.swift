@@ -22,24 +22,26 @@ public struct CountingConvention: Sendable {
     /// The convention of ASKs' tables, whose "FLOPs" are multiply-adds plus 1 per bias of a linear layer, 2 per value of
     /// a 2D batch norm, 1 per value of a ReLU and a window's area per value of a pooling.
     public static let ask = CountingConvention(
-        explanation: "multiply-adds, plus linear biases, 2 per 2D batch-norm value, 1 per ReLU value and a window's area"
+        explanation:
+            "multiply-adds, plus linear biases, 2 per 2D batch-norm value, 1 per ReLU value and a window's area"
             + " per pooled value"
     ) { graph throws(GraphError) in
         let count = try Count(graph)
-        var extra = 0
+        var total = CheckedTotal(value: count.macs)
+        var shapes = [Graph.inputName: graph.inputShape]
         for (node, layer) in zip(graph.nodes, count.layers) {
             let values = layer.output.count
+            shapes[layer.name] = layer.output
             switch node.operation {
-            case .linear(let linear): extra += linear.hasBias ? linear.outputs : 0
-            case .batchNorm: extra += layer.output.rank == 3 ? 2 * values : 0
-            case .relu: extra += values
-            case .maxPool(let pooling), .averagePool(let pooling): extra += pooling.kernel.area * values
-            case .globalAveragePool:
-                let input = count.layers.first { $0.name == node.inputs[0] }?.output ?? graph.inputShape
-                extra += input.count
+            case .linear(let linear): try total.add(linear.hasBias ? linear.outputs : 0, at: node)
+            case .batchNorm: try total.add(layer.output.rank == 3 ? 2 : 0, times: values, at: node)
+            case .relu: try total.add(values, at: node)
+            case .maxPool(let pooling), .averagePool(let pooling):
+                try total.add(pooling.kernel.area, times: values, at: node)
+            case .globalAveragePool: try total.add(shapes[node.inputs[0]]?.count ?? 0, at: node)
             case .convolution, .add, .padChannels, .stopGradient, .flatten: break
             }
         }
-        return Total(parameters: count.parameters, macs: count.macs + extra)
+        return Total(parameters: count.parameters, macs: total.value)
     }
 }
