@@ -12,7 +12,7 @@ struct DataVerify: AsyncParsableCommand {
 
             Examples:
               tapestry data verify --data ~/cifar
-              tapestry data verify --data /usr/share/datasets/fashion-mnist --dataset fashion-mnist --json
+              tapestry data verify --data /usr/share/datasets/fashion-mnist --json
             """)
 
     @Option(help: ArgumentHelp("The folder of the images.", valueName: "dir"), completion: .directory)

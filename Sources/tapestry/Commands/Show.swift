@@ -12,7 +12,7 @@ struct Show: AsyncParsableCommand {
 
             Examples:
               tapestry show runs/a/best.safetensors
-              tapestry show weights.safetensors --json | jq '.tensors[] | select(.zero > 0) | .name'
+              tapestry show weights.safetensors --json | jq '.tensors[].name'
             """)
 
     @Argument(help: "A safetensors file.", completion: .file(extensions: ["safetensors"]))

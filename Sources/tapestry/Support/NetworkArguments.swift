@@ -47,6 +47,9 @@ extension Network {
 }
 
 extension CommandFailure {
+    static let missingArchitecture = CommandFailure(
+        .usage, "--arch is missing; it names the network, as ask/resnet20 (`tapestry archs` lists them)")
+
     fileprivate static func fixedNetwork(_ path: String) -> CommandFailure {
         CommandFailure(
             .usage, "\(path): a model file fixes its network; leave out --classes, --image-size and --channels")
@@ -122,9 +125,7 @@ struct NetworkArguments: ParsableArguments {
     ///
     /// Throws: `CommandFailure` that names the option that is wrong; what reading a named file throws.
     func network(implied: NetworkOptions = NetworkOptions()) throws -> Network {
-        guard let arch else {
-            throw CommandFailure(.usage, "--arch is missing; it names the network, as ask/resnet20 (`tapestry archs`)")
-        }
+        guard let arch else { throw CommandFailure.missingArchitecture }
         // A model file fixes what a data set would otherwise imply.
         let isPublished = (try? Zoo.architecture(named: arch)) != nil
         return try rewritten(try Network(architecture: arch, options: isPublished ? given.over(implied) : given))

@@ -39,7 +39,7 @@ enum DeviceName: Hashable, Sendable, ExpressibleByArgument {
         }
     }
 
-    static let allValueStrings = ["cpu", "cuda", "cuda:0"]
+    static let allValueStrings = ["cpu", "cuda", "cuda:1"]
 }
 
 /// What training and evaluation compute in.
