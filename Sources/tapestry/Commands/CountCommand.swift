@@ -34,7 +34,8 @@ struct CountCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard (model == nil) != (networkArguments.arch == nil) else {
-            throw CommandFailure(.usage, "name one network: --arch, as ask/resnet20 (`tapestry archs`), or a model file")
+            throw CommandFailure(
+                .usage, "name one network: --arch, as ask/resnet20 (`tapestry archs`), or a model file")
         }
         let network = try model.map { try networkArguments.network(ofModelFile: $0) } ?? networkArguments.network()
         let report = CountReport(
