@@ -65,7 +65,8 @@ if hasLibtorch {
             swiftSettings: strict),
         .testTarget(
             name: "TapestryTorchTests",
-            dependencies: ["TapestryCore", "TapestryTorch", "TapestryTestSupport"], swiftSettings: strict),
+            dependencies: ["TapestryCore", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport"],
+            swiftSettings: strict),
     ]
 }
 

@@ -36,7 +36,8 @@ IValue from_integer(const TapestryArgument &argument, const Expected &expected) 
 }
 
 IValue from_real(const TapestryArgument &argument, const Expected &expected) {
-    if (expected.kind != TypeKind::FloatType && expected.kind != TypeKind::NumberType) refuse(expected, "a real number");
+    const bool fits = expected.kind == TypeKind::FloatType || expected.kind == TypeKind::NumberType;
+    if (!fits) refuse(expected, "a real number");
     return argument.real;
 }
 
@@ -70,7 +71,8 @@ IValue from_integers(const TapestryArgument &argument, const Expected &expected)
 }
 
 IValue from_reals(const TapestryArgument &argument, const Expected &expected) {
-    if (expected.kind != TypeKind::ListType || expected.element != TypeKind::FloatType) refuse(expected, "real numbers");
+    const bool fits = expected.kind == TypeKind::ListType && expected.element == TypeKind::FloatType;
+    if (!fits) refuse(expected, "real numbers");
     return c10::List<double>(
         at::ArrayRef<double>(elements<double>(argument), static_cast<size_t>(argument.count)));
 }

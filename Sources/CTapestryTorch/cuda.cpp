@@ -37,7 +37,7 @@ TapestryStatus tapestry_cuda_load(void) noexcept {
         // Never closed: its static initialisers register kernels for the rest of the process.
         TORCH_CHECK(dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL), "libtorch has no CUDA here: ", dlerror());
         TORCH_CHECK(at::detail::getCUDAHooks().hasCUDA(),
-                    "the CUDA library is loaded, but no device can be used (or libtorch was used before it was loaded)");
+                    "its library is loaded, but no device can be used (or libtorch was used before it was loaded)");
         loaded = true;
     });
 }

@@ -44,7 +44,7 @@ TapestryStatus tapestry_autocast_enter(TapestryDeviceKind kind, TapestryDataType
     return guarded([&] {
         const auto place = device_type(kind);
         const auto target = scalar_type(type);
-        TORCH_CHECK(target == at::kBFloat16 || target == at::kHalf, "autocast runs in bfloat16 or float16, not ", target);
+        TORCH_CHECK(target == at::kBFloat16 || target == at::kHalf, "runs in bfloat16 or float16, not ", target);
         const TapestryAutocast before{kind, at::autocast::is_autocast_enabled(place),
                                       data_type(at::autocast::get_autocast_dtype(place))};
         at::autocast::set_autocast_dtype(place, target);

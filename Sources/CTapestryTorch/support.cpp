@@ -39,7 +39,8 @@ TapestryTensor *give_out(at::Tensor tensor) noexcept {
 
 at::Tensor borrow(const TapestryTensor *handle) noexcept {
     auto *body = reinterpret_cast<c10::TensorImpl *>(const_cast<TapestryTensor *>(handle));
-    return at::Tensor(c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>::unsafe_reclaim_from_nonowning(body));
+    using Reference = c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
+    return at::Tensor(Reference::unsafe_reclaim_from_nonowning(body));
 }
 
 at::ScalarType scalar_type(TapestryDataType type) {

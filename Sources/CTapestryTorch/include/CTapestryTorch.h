@@ -166,7 +166,8 @@ TapestryStatus tapestry_tensor_set_requires_grad(TapestryTensor *tensor, bool re
 TapestryTensor *_Nullable tapestry_tensor_grad(TapestryTensor *tensor) TAPESTRY_NOEXCEPT;
 /// Puts `grad` in place of the gradient; null removes it.
 TapestryStatus tapestry_tensor_set_grad(TapestryTensor *tensor, TapestryTensor *_Nullable grad) TAPESTRY_NOEXCEPT;
-/// Adds the gradients of `root` to its leaves. `upstream` has the shape of `root`; null stands for 1 and needs a scalar.
+/// Adds the gradients of `root` to those of its leaves. `upstream` has the shape of `root`; null stands for 1, and
+/// needs a scalar.
 TapestryStatus tapestry_tensor_backward(TapestryTensor *root, TapestryTensor *_Nullable upstream,
                                         bool retain_graph) TAPESTRY_NOEXCEPT;
 

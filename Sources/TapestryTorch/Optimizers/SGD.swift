@@ -29,9 +29,10 @@ public final class SGD: Optimizer {
         for (group, buffers) in zip(groups, buffers) {
             let list = GradientList(group)
             guard !list.parameters.isEmpty else { continue }
+            let velocities = momentum == 0 ? [] : list.of(buffers)
             _ = try Torch.withoutGradients { () throws(TorchError) in
                 try Aten.fusedSGD.all([
-                    .tensors(list.parameters), .tensors(list.gradients), .tensors(momentum == 0 ? [] : list.of(buffers)),
+                    .tensors(list.parameters), .tensors(list.gradients), .tensors(velocities),
                     .real(group.weightDecay), .real(momentum), .real(learningRate * group.learningRateFactor),
                     0.0, .boolean(nesterov), false, false,
                 ])

@@ -81,7 +81,7 @@ public enum Recipes {
         do {
             try recipe.apply(
                 ConfigurationValue(.mapping((settings.members ?? []).filter { $0.key != "recipe" }), line: settings.line))
-        } catch let error as SettingError {
+        } catch {
             throw ConfigurationError(file: nameOrFile, line: error.line, reason: error.description)
         }
         return recipe

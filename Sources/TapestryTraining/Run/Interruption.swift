@@ -1,30 +1,21 @@
-import Dispatch
 import Foundation
 import Synchronization
 
 /// Notices SIGINT and SIGTERM, so that a run can finish its step, save and leave. A second signal ends the process at
-/// once, as without this.
-public final class Interruption: Sendable {
-    private let isRequestedFlag = Atomic<Bool>(false)
-    private let sources: Mutex<[any DispatchSourceSignal]> = Mutex([])
+/// once, as it would without this.
+public enum Interruption {
+    private static let flag = Atomic<Bool>(false)
 
-    public init() {}
+    public static var isRequested: Bool { flag.load(ordering: .relaxed) }
 
-    public var isRequested: Bool { isRequestedFlag.load(ordering: .relaxed) }
-
-    /// Begins to listen; `report` is called once, at the first signal.
-    public func listen(report: @escaping @Sendable () -> Void = {}) {
+    public static func listen() {
+        // Made here, lest the handler be the first to do so.
+        flag.store(false, ordering: .relaxed)
         for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [weak self] in
-                guard let self else { return }
-                signal(number, SIG_DFL)
-                if !isRequestedFlag.exchange(true, ordering: .relaxed) { report() }
+            signal(number) { received in
+                Interruption.flag.store(true, ordering: .relaxed)
+                signal(received, SIG_DFL)
             }
-            source.resume()
-            nonisolated(unsafe) let unsafeSource = source
-            sources.withLock { $0.append(unsafeSource) }
         }
     }
 }

@@ -144,3 +144,12 @@ extension RunConfiguration {
         return methods.isEmpty ? dense : try MethodAssignment(rules: methods).apply(to: dense)
     }
 }
+
+extension RunConfiguration {
+    /// Sets `initial-weights`, or a setting of the recipe. Throws `SettingError` for one that does not exist or cannot
+    /// have the value.
+    public mutating func set(_ key: String, to value: ConfigurationValue) throws(SettingError) {
+        guard key == "initial-weights" else { return try recipe.set(key, to: value) }
+        try Field<RunConfiguration>.choice(key, \.initialWeights).write(&self, value)
+    }
+}

@@ -2,6 +2,7 @@ import Foundation
 import TapestryCore
 import TapestryData
 import TapestryFormats
+import TapestryMethods
 import TapestryRewrites
 import TapestryTorch
 
@@ -27,7 +28,7 @@ public final class Trainer {
     private let configuration: RunConfiguration
     private let folder: RunFolder
     private let resources: Resources
-    private let interruption: Interruption
+    private let isInterrupted: () -> Bool
     private weak var observer: (any TrainingObserver)?
 
     private let data: TrainingData
@@ -37,17 +38,17 @@ public final class Trainer {
     private var position: TrainingState.Position
     private var metrics: [EpochMetrics]
 
-    /// Prepares a new run in `folder`, or with `resuming` the one that is there.
+    /// Prepares a new run in `folder`, or with `resuming` the one that is there. `isInterrupted` is asked after each step.
     ///
     /// Throws before anything is written where configuration, data and network do not fit one another.
     public init(
         _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool, resources: Resources,
-        interruption: Interruption = Interruption(), observer: (any TrainingObserver)? = nil
+        isInterrupted: @escaping () -> Bool = { false }, observer: (any TrainingObserver)? = nil
     ) throws {
         self.configuration = configuration
         self.folder = folder
         self.resources = resources
-        self.interruption = interruption
+        self.isInterrupted = isInterrupted
         self.observer = observer
         guard let device = Device(parsing: configuration.device) else {
             throw RunError.unsuitable("--device \(configuration.device) is neither cpu nor cuda[:index]")
@@ -133,7 +134,7 @@ extension Trainer {
                     stepsPerEpoch: loader.batchCount, images: batch.count, loss: loss,
                     meanLoss: position.lossSum / Double(position.images),
                     top1: 100 * Double(position.correct) / Double(position.images), learningRate: rate))
-            if interruption.isRequested {
+            if isInterrupted() {
                 try saveState()
                 return false
             }

@@ -14,7 +14,7 @@ public struct TrainingData: Sendable {
             let opened = try DatasetKind.open(configuration.dataset, directory: configuration.data, split: split)
             return limit.map { DatasetSubset(opened.dataset, first: $0) } ?? opened.dataset
         }
-        training = try open(.training, limit: configuration.trainingLimit)
+        training = try open(.train, limit: configuration.trainingLimit)
         test = try open(.test, limit: configuration.testLimit)
         guard training.count > 0, test.count > 0 else {
             throw RunError.unsuitable("\(configuration.data): there is nothing to train on or nothing to test on")
