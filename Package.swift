@@ -43,6 +43,10 @@ var targets: [Target] = [
         name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
+        name: "CommandLineTests",
+        dependencies: ["tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"],
+        swiftSettings: strict),
+    .testTarget(
         name: "TapestryDataTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
         swiftSettings: strict),
 ]

@@ -10,11 +10,11 @@ struct Tapestry: AsyncParsableCommand {
         commandName: "tapestry",
         abstract: "Efficient convolutional networks: design, train, evaluate and count kernels of any shape.",
         discussion: """
-            Try these first:
-              tapestry demo                                          the whole story on real data, in minutes
-              tapestry archs                                         the networks it knows
-              tapestry count --arch ask/vgg16 --method ask:ASK_5a    what a network stores and computes
-              tapestry doctor                                        what this machine has, and what is missing
+            Examples:
+              tapestry demo         the whole story on real data, in minutes
+              tapestry archs        the networks it knows
+              tapestry count --arch ask/vgg16 --method ask:ASK_5a
+              tapestry doctor       what this machine has, and what is missing
 
             Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 64 usage, \
             65 bad data or model file, 66 input not found, 69 something needed is unavailable, 70 internal error, \
@@ -24,7 +24,8 @@ struct Tapestry: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Train.self, Evaluate.self, CountCommand.self, Archs.self, Show.self, DataCommand.self, Doctor.self, Demo.self,
+            Train.self, Evaluate.self, CountCommand.self, Archs.self, Show.self, DataCommand.self, Doctor.self,
+            Demo.self,
         ])
 
     static func main() async {

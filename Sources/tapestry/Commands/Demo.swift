@@ -3,6 +3,7 @@ import ArgumentParser
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a small network dense and with any-shape kernels on real images, and compare.",
+        usage: "tapestry demo [--data DIR] [--out DIR] [--threads N] [--json]",
         discussion: """
             Trains ask/resnet20 on Fashion-MNIST (Debian's package dataset-fashion-mnist), dense and with ASK_5a, \
             evaluates both, and prints one table. Minutes on two cores; a second run reuses the first one's results.

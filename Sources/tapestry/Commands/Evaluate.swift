@@ -4,6 +4,7 @@ import TapestryData
 struct Evaluate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure top-1 and top-5 accuracy and loss of models on test images.",
+        usage: "tapestry evaluate MODEL... --data DIR [--arch A] [--method M] [--json] …",
         discussion: """
             One model gives its figures; several give a table, or a JSON array. A bare checkpoint, which does not know \
             its network, needs --arch, and --method where it was trained with one.
@@ -11,7 +12,7 @@ struct Evaluate: AsyncParsableCommand {
             Examples:
               tapestry evaluate runs/a/best.safetensors --data ~/cifar
               tapestry evaluate runs/*/best.safetensors --data ~/cifar --json
-              tapestry evaluate weights.safetensors --arch ask/vgg16 --method ask:ASK_5a --data ~/cifar
+              tapestry evaluate weights.safetensors --arch ask/vgg16 --data ~/cifar
             """)
 
     @Argument(help: "Model files.", completion: .file())
@@ -24,8 +25,9 @@ struct Evaluate: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "How pixels are normalised: by a system's recipe, or none; by default as the model was trained.",
-            valueName: "ask|acnet|ec2t|imagenet|none"))
-    var normalize: NormalizationName?
+            valueName: Normalization.presetNames.joined(separator: "|")),
+        completion: .list(Normalization.presetNames), transform: Self.preset)
+    var normalize: String?
 
     @Option(help: "What runs the network.")
     var engine: Engine = .torch
@@ -36,15 +38,18 @@ struct Evaluate: AsyncParsableCommand {
     @Flag(help: "Print one JSON document.")
     var json = false
 
-    func validate() throws {
-        if dataArguments.data == nil { throw ValidationError("--data is missing; it names the folder of the images") }
-    }
-
     func run() async throws {
+        guard dataArguments.data != nil else { throw CommandFailure.missingData }
         #if TAPESTRY_TORCH
             try await evaluate()
         #else
             throw CommandFailure.needsLibtorch("evaluate")
         #endif
+    }
+    private static func preset(_ name: String) throws -> String {
+        guard Normalization.presetNames.contains(name) else {
+            throw ValidationError("expected one of \(Normalization.presetNames.joined(separator: ", "))")
+        }
+        return name
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import TapestryCore
 import TapestryFormats
 import TapestryRewrites
 
@@ -11,7 +12,7 @@ struct Show: AsyncParsableCommand {
 
             Examples:
               tapestry show runs/a/best.safetensors
-              tapestry show weights.safetensors --json | jq '.tensors[] | select(.zero > 0) | .name'
+              tapestry show weights.safetensors --json | jq '.tensors[].name'
             """)
 
     @Argument(help: "A safetensors file.", completion: .file(extensions: ["safetensors"]))
@@ -81,7 +82,8 @@ private struct ShowReport: Encodable {
                 negative: figures.negative, zero: figures.zero, nearZero: figures.nearZero)
         }
         totals = Totals(
-            tensors: tensors.count, values: tensors.reduce(0) { $0 + $1.count }, zero: tensors.reduce(0) { $0 + $1.zero },
+            tensors: tensors.count, values: tensors.reduce(0) { $0 + $1.count },
+            zero: tensors.reduce(0) { $0 + $1.zero },
             nearZero: tensors.reduce(0) { $0 + $1.nearZero })
         metadata = file.metadata.filter { !$0.key.hasPrefix("tapestry.") }
         // A file that says it is a model must be one; any other safetensors file has tensors only.
@@ -93,7 +95,8 @@ private struct ShowReport: Encodable {
         let graph = try Network(modelFile: path).graph
         let count = try Count(graph)
         return NetworkSummary(
-            layers: graph.nodes.count, input: graph.inputShape.dimensions, parameters: count.parameters, macs: count.macs)
+            layers: graph.nodes.count, input: graph.inputShape.dimensions, parameters: count.parameters,
+            macs: count.macs)
     }
 
     var text: String {

@@ -4,15 +4,17 @@ import TapestryData
 struct Train: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a network on real images.",
+        usage: "tapestry train --arch A [--method M] --data DIR [--epochs N] [--out RUN] …",
         discussion: """
             A run's folder holds config.yaml, metrics.jsonl (a line per epoch), last.safetensors and best.safetensors. \
             SIGINT and SIGTERM finish the step, save and leave with 75; --resume then goes on to the same final weights.
 
             Examples:
-              tapestry train --arch ask/resnet20 --method ask:ASK_4a --data ~/cifar --epochs 3 --out runs/ask4a
-              tapestry train --arch ask/vgg16 --method-config shapes.yaml --data ~/cifar --dataset cifar100
-              tapestry train --arch ask/resnet20 --data ~/cifar --set weight-decay=5e-4 --set schedule=cosine
-              tapestry train --resume --out runs/ask4a
+              tapestry train --arch ask/resnet20 --data ~/cifar --epochs 3
+              tapestry train --arch ask/vgg16 --method ask:ASK_4a --data ~/cifar --out r
+              tapestry train --arch ask/vgg16 --method-config shapes.yaml --data ~/cifar
+              tapestry train --arch ask/vgg16 --data ~/cifar --set weight-decay=5e-4
+              tapestry train --resume --out r
             """)
 
     @OptionGroup(title: "Network") var networkArguments: NetworkArguments
@@ -28,7 +30,8 @@ struct Train: AsyncParsableCommand {
     @Option(help: "Images in a step; by default the recipe's.", transform: Positive.integer)
     var batchSize: Int?
 
-    @Option(name: .customLong("lr"), help: "The first learning rate; by default the recipe's.", transform: Positive.number)
+    @Option(
+        name: .customLong("lr"), help: "The first learning rate; by default the recipe's.", transform: Positive.number)
     var learningRate: Double?
 
     @Option(help: "Of initial weights, data order and augmentation; the same seed gives the same run.")
@@ -51,21 +54,22 @@ struct Train: AsyncParsableCommand {
     @Flag(help: "Print one JSON document: the run's result.")
     var json = false
 
-    func validate() throws {
-        if resume {
-            guard out != nil else { throw ValidationError("--resume needs --out, the folder of the run to go on with") }
-        } else if networkArguments.arch == nil {
-            throw ValidationError("--arch is missing; it names the network, as ask/resnet20")
-        } else if dataArguments.data == nil {
-            throw ValidationError("--data is missing; it names the folder of the images")
-        }
-    }
-
     func run() async throws {
+        try check()
         #if TAPESTRY_TORCH
             try await train()
         #else
             throw CommandFailure.needsLibtorch("train")
         #endif
+    }
+
+    /// A resumed run knows its network and its data; a new one must be told them.
+    private func check() throws {
+        guard !resume else {
+            guard out == nil else { return }
+            throw CommandFailure(.usage, "--resume needs --out, the folder of the run to go on with")
+        }
+        guard networkArguments.arch != nil else { throw CommandFailure.missingArchitecture }
+        guard dataArguments.data != nil else { throw CommandFailure.missingData }
     }
 }

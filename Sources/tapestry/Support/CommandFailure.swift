@@ -1,5 +1,6 @@
 import ArgumentParser
 import TapestryCore
+import TapestryData
 import TapestryFormats
 import TapestryMethods
 
@@ -32,10 +33,13 @@ struct CommandFailure: Error {
         case let failure as CommandFailure: self = failure
         case let error as UnknownArchitecture: self.init(.usage, error.description)
         case let error as MethodError: self.init(.usage, error.description)
+        case let error as DataError: self.init(.usage, error.description)
         case let error as FormatError: self.init(.badData, error.description)
         case let error as ConfigurationError: self.init(.badData, error.description)
         case let error as InputNotFound: self.init(.inputNotFound, error.description)
-        case let error as WriteError: self.init(error.isDiskFull ? .diskFull : .cannotWrite, error.description)
+        case let error as WriteError where error.isDiskFull:
+            self.init(.diskFull, "\(error); free some space, or write elsewhere")
+        case let error as WriteError: self.init(.cannotWrite, "\(error); check the path and its permissions")
         // Graphs from options and from files are checked where they come from; one that breaks later was broken here.
         case let error as GraphError: self.init(.internalError, "internal error: \(error)")
         default: self.init(.internalError, "internal error: \(error)")
@@ -69,8 +73,10 @@ extension CommandFailure {
         }
         if error is ExitCode { return code.rawValue }
         // The parser's full message ends with "See 'tapestry count --help' for more information."
-        let hint = Tapestry.fullMessage(for: error).split(separator: "\n").last { $0.contains("See '") }
-        Console.note("tapestry: \(oneLine(Tapestry.message(for: error)))" + (hint.map { ". \(oneLine(String($0)))" } ?? ""))
+        let hint = Tapestry.fullMessage(for: error).split(separator: "\n").last { $0.contains("See '") } ?? ""
+        var message = oneLine(Tapestry.message(for: error))
+        while message.last == "." { message.removeLast() }
+        Console.note("tapestry: \(message). \(oneLine(String(hint)))")
         return ExitStatus.usage.rawValue
     }
 

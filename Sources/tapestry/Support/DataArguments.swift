@@ -15,6 +15,10 @@ struct DataArguments: ParsableArguments {
     var limitTest: Int?
 }
 
+extension CommandFailure {
+    static let missingData = CommandFailure(.usage, "--data is missing; it names the folder of the images")
+}
+
 /// `--device`, `--precision` and `--threads`.
 struct ComputingArguments: ParsableArguments {
     @Option(

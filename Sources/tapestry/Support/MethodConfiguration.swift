@@ -28,10 +28,12 @@ enum MethodConfiguration {
             throw failure(item, "expected a rule with \"layers\" and \"method\", found another value")
         }
         for member in members where !["layers", "method", "ask"].contains(member.key) {
-            throw failure(member.value, "unknown key \"\(member.key)\"; a rule has \"layers\" and \"method\" or \"ask\"")
+            throw failure(
+                member.value, "unknown key \"\(member.key)\"; a rule has \"layers\" and \"method\" or \"ask\"")
         }
         guard let pattern = item["layers"]?.string, !pattern.isEmpty else {
-            throw failure(item["layers"] ?? item, "expected \"layers\", a pattern of layer names in quotes, as \"layer1.*\"")
+            throw failure(
+                item["layers"] ?? item, "expected \"layers\", a pattern of layer names in quotes, as \"layer1.*\"")
         }
         let method: String
         switch (item["method"], item["ask"]) {

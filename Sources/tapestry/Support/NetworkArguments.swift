@@ -28,10 +28,11 @@ extension Network {
     ///
     /// Throws: `CommandFailure` where the options do not fit the network; what reading the file throws.
     init(architecture name: String, options: NetworkOptions = NetworkOptions()) throws {
-        guard let architecture = try? Zoo.architecture(named: name) else {
-            guard name.contains(".") || FileManager.default.fileExists(atPath: name) else {
-                throw UnknownArchitecture(name: name)
-            }
+        let architecture: Architecture
+        do {
+            architecture = try Zoo.architecture(named: name)
+        } catch {
+            guard name.contains(".") || FileManager.default.fileExists(atPath: name) else { throw error }
             guard options == NetworkOptions() else { throw CommandFailure.fixedNetwork(name) }
             try self.init(modelFile: name)
             return
@@ -46,8 +47,12 @@ extension Network {
 }
 
 extension CommandFailure {
+    static let missingArchitecture = CommandFailure(
+        .usage, "--arch is missing; it names the network, as ask/resnet20 (`tapestry archs` lists them)")
+
     fileprivate static func fixedNetwork(_ path: String) -> CommandFailure {
-        CommandFailure(.usage, "\(path): a model file fixes its network; leave out --classes, --image-size and --channels")
+        CommandFailure(
+            .usage, "\(path): a model file fixes its network; leave out --classes, --image-size and --channels")
     }
 }
 
@@ -95,7 +100,8 @@ struct NetworkArguments: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml"]))
     var methodConfig: String?
 
-    @Option(help: "How many classes; by default those of the data set, or the network's own.", transform: Positive.integer)
+    @Option(
+        help: "How many classes; by default those of the data set, or the network's own.", transform: Positive.integer)
     var classes: Int?
 
     @Option(
@@ -110,7 +116,8 @@ struct NetworkArguments: ParsableArguments {
 
     mutating func validate() throws {
         if method != nil, methodConfig != nil {
-            throw ValidationError("--method and --method-config both say which method each layer gets; give one of them")
+            throw ValidationError(
+                "--method and --method-config both say which method each layer gets; give one of them")
         }
     }
 
@@ -118,9 +125,7 @@ struct NetworkArguments: ParsableArguments {
     ///
     /// Throws: `CommandFailure` that names the option that is wrong; what reading a named file throws.
     func network(implied: NetworkOptions = NetworkOptions()) throws -> Network {
-        guard let arch else {
-            throw CommandFailure(.usage, "--arch is missing; it names the network, as ask/resnet20 (`tapestry archs`)")
-        }
+        guard let arch else { throw CommandFailure.missingArchitecture }
         // A model file fixes what a data set would otherwise imply.
         let isPublished = (try? Zoo.architecture(named: arch)) != nil
         return try rewritten(try Network(architecture: arch, options: isPublished ? given.over(implied) : given))

@@ -8,7 +8,9 @@ enum Positive {
     }
 
     static func number(_ text: String) throws -> Double {
-        guard let value = Double(text), value > 0, value.isFinite else { throw ValidationError("must be a number above 0") }
+        guard let value = Double(text), value > 0, value.isFinite else {
+            throw ValidationError("must be a number above 0")
+        }
         return value
     }
 }
@@ -37,7 +39,7 @@ enum DeviceName: Hashable, Sendable, ExpressibleByArgument {
         }
     }
 
-    static let allValueStrings = ["cpu", "cuda", "cuda:0"]
+    static let allValueStrings = ["cpu", "cuda", "cuda:1"]
 }
 
 /// What training and evaluation compute in.
@@ -64,13 +66,4 @@ struct Setting: Hashable, ExpressibleByArgument, Sendable {
     }
 
     var defaultValueDescription: String { "\(key)=\(value)" }
-}
-
-/// How pixels become a network's input: the presets of the published systems.
-enum NormalizationName: String, CaseIterable, ExpressibleByArgument, Sendable {
-    case ask
-    case acnet
-    case ec2t
-    case imagenet
-    case none
 }

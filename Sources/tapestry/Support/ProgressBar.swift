@@ -8,7 +8,7 @@ import Synchronization
 ///     bar.finish()
 ///
 /// Silent where standard error is not a terminal, and redrawn at most ten times a second. Any thread may advance it.
-final class ProgressBar: Sendable {
+package final class ProgressBar: Sendable {
     private struct State {
         var done = 0
         var detail = ""
@@ -22,7 +22,7 @@ final class ProgressBar: Sendable {
     private let start = ContinuousClock.now
     private let state = Mutex(State())
 
-    init(_ title: String, total: Int, unit: String) {
+    package init(_ title: String, total: Int, unit: String) {
         self.title = title
         self.total = total
         self.unit = unit
@@ -30,7 +30,7 @@ final class ProgressBar: Sendable {
     }
 
     /// `detail` is shown after the numbers until another one comes.
-    func advance(by count: Int, detail: String? = nil) {
+    package func advance(by count: Int, detail: String? = nil) {
         state.withLock { state in
             state.done += count
             if let detail { state.detail = detail }
@@ -42,7 +42,7 @@ final class ProgressBar: Sendable {
     }
 
     /// Removes the bar, so that the next line on standard error stands in its place.
-    func finish() {
+    package func finish() {
         guard isVisible else { return }
         write("\r\u{1B}[K")
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TapestryCore
 import TapestryFormats
 
 /// A tensor's values in a few figures.

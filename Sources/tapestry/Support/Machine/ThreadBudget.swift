@@ -25,12 +25,17 @@ package struct ThreadBudget: Equatable, Sendable {
 
     /// Processors that the scheduler may put this process on.
     package static var availableProcessors: Int {
-        var set = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
-            // More processors than the fixed-size set can name.
-            return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        }
-        return max(1, withUnsafeBytes(of: set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } })
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        return affinity(status: status) ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+
+    /// How many processors the mask in the text of `/proc/self/status` allows; it has room for any number of them, as the
+    /// fixed set of `sched_getaffinity` has not.
+    package static func affinity(status: String) -> Int? {
+        let key = "Cpus_allowed:"
+        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(key) }) else { return nil }
+        let count = line.dropFirst(key.count).reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
+        return count > 0 ? count : nil
     }
 }
 

@@ -39,7 +39,8 @@ package struct ControlGroup {
 
     /// Bytes of memory that the process may use; nil where nothing limits it.
     package var memoryLimit: Int? {
-        let limits = values(of: "memory.max", controller: nil) + values(of: "memory.limit_in_bytes", controller: "memory")
+        let limits =
+            values(of: "memory.max", controller: nil) + values(of: "memory.limit_in_bytes", controller: "memory")
         // Version 1 writes "no limit" as the largest multiple of a page below 2^63.
         return limits.compactMap { Int($0) }.filter { $0 < 1 << 62 }.min()
     }
