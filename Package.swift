@@ -40,6 +40,14 @@ var targets: [Target] = [
     .testTarget(
         name: "TapestryCoreTests", dependencies: ["TapestryCore", "TapestryTestSupport"], swiftSettings: strict),
     .testTarget(
+        name: "TapestryRewritesTests",
+        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryMethodsTests",
+        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
         name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
