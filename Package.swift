@@ -79,6 +79,13 @@ if hasLibtorch {
             name: "TapestryTorchTests",
             dependencies: ["TapestryCore", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "TapestryTrainingTests",
+            dependencies: [
+                "TapestryCore", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTraining",
+                "TapestryTestSupport",
+            ],
+            swiftSettings: strict),
     ]
 }
 

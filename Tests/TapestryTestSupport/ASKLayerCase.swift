@@ -1,10 +1,9 @@
 import TapestryCore
-import TapestryTestSupport
 import Testing
 
 /// A recorded layer of the published ASK code: nine shapes, stride 1 and 2.
-struct ASKLayerCase: Decodable, CustomTestStringConvertible {
-    let name: String
+public struct ASKLayerCase: Decodable, CustomTestStringConvertible, Sendable {
+    public let name: String
     private let inputChannels: Int
     private let outputChannels: Int
     private let stride: Int
@@ -18,16 +17,16 @@ struct ASKLayerCase: Decodable, CustomTestStringConvertible {
         case sets = "groups_of_taps"
     }
 
-    var testDescription: String { name }
+    public var testDescription: String { name }
 
-    static func all() throws -> [ASKLayerCase] {
+    public static func all() throws -> [ASKLayerCase] {
         struct File: Decodable { let cases: [ASKLayerCase] }
         return try Fixtures.json("ask_layer.json", as: File.self).cases
     }
 
-    static func tensors() throws -> [String: Tensor<Float>] { try Fixtures.tensors("ask_layer.safetensors") }
+    public static func tensors() throws -> [String: Tensor<Float>] { try Fixtures.tensors("ask_layer.safetensors") }
 
-    var convolution: Convolution {
+    public var convolution: Convolution {
         get throws {
             Convolution(
                 inputChannels: inputChannels, outputChannels: outputChannels, kernel: .square(3),
@@ -36,7 +35,7 @@ struct ASKLayerCase: Decodable, CustomTestStringConvertible {
         }
     }
 
-    func storedWeights(_ tensors: [String: Tensor<Float>]) throws -> [Tensor<Float>] {
+    public func storedWeights(_ tensors: [String: Tensor<Float>]) throws -> [Tensor<Float>] {
         try convolution.storedWeights.map { try #require(tensors["\(name).\($0.suffix)"]) }
     }
 }
