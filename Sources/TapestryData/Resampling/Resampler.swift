@@ -1,8 +1,10 @@
 import TapestryFormats
 
-/// Resizing 8-bit images as Pillow does, bit by bit: a horizontal pass, rounded to 8 bits, then a vertical one.
+/// Resizing 8-bit images as Pillow does, bit by bit: a pass along each axis, with rounding to 8 bits after each.
 ///
-/// Source: Pillow, src/libImaging/Resample.c, `ImagingResample` and its 8-bit passes.
+/// The horizontal pass comes first, save where the height shrinks by more than twice as many pixels as the width: there
+/// Pillow since 13.0 saves work by the other order, which rounds otherwise.
+/// Source: Pillow, src/libImaging/Resample.c, `ImagingResample` and its 8-bit passes; pull request 9549.
 public enum Resampler {
     /// `image` at `size`; itself where it has that size already.
     ///
@@ -10,6 +12,10 @@ public enum Resampler {
     public static func resize(_ image: PixelImage, to size: ImageSize, filter: ResamplingFilter) -> PixelImage {
         precondition(size.height > 0 && size.width > 0 && image.height > 0 && image.width > 0)
         var image = image
+        let lostRows = image.height - size.height
+        if lostRows > 0 && lostRows > 2 * (image.width - size.width) {
+            image = vertical(image, to: size.height, filter: filter)
+        }
         if image.width != size.width { image = horizontal(image, to: size.width, filter: filter) }
         if image.height != size.height { image = vertical(image, to: size.height, filter: filter) }
         return image
