@@ -30,12 +30,11 @@ public enum ColorAdjustment {
         guard image.channels == 3 else { return image }
         let shift = UInt8(truncatingIfNeeded: Int(factor * 255))
         var result = image
-        for index in stride(from: 0, to: image.pixels.count, by: 3) {
-            var (hue, saturation, value) = HSV.components(
-                image.pixels[index], image.pixels[index + 1], image.pixels[index + 2])
-            hue &+= shift
-            (result.pixels[index], result.pixels[index + 1], result.pixels[index + 2]) =
-                HSV.rgb(hue, saturation, value)
+        result.pixels.withUnsafeMutableBufferPointer { pixels in
+            for index in stride(from: 0, to: pixels.count, by: 3) {
+                let (hue, saturation, value) = HSV.components(pixels[index], pixels[index + 1], pixels[index + 2])
+                (pixels[index], pixels[index + 1], pixels[index + 2]) = HSV.rgb(hue &+ shift, saturation, value)
+            }
         }
         return result
     }
@@ -43,24 +42,32 @@ public enum ColorAdjustment {
     /// ITU-R 601-2 luma in fixed point, for grey images the pixels themselves.
     static func lumas(of image: PixelImage) -> [UInt8] {
         guard image.channels == 3 else { return image.pixels }
-        return stride(from: 0, to: image.pixels.count, by: 3).map { index in
-            let red = UInt32(image.pixels[index]) * 19595
-            let green = UInt32(image.pixels[index + 1]) * 38470
-            let blue = UInt32(image.pixels[index + 2]) * 7471
-            return UInt8((red + green + blue + 0x8000) >> 16)
+        let count = image.pixels.count / 3
+        return [UInt8](unsafeUninitializedCapacity: count) { luma, initialized in
+            image.pixels.withUnsafeBufferPointer { pixels in
+                for pixel in 0..<count {
+                    let red = UInt32(pixels[3 * pixel]) * 19595
+                    let green = UInt32(pixels[3 * pixel + 1]) * 38470
+                    let blue = UInt32(pixels[3 * pixel + 2]) * 7471
+                    luma[pixel] = UInt8((red + green + blue + 0x8000) >> 16)
+                }
+            }
+            initialized = count
         }
     }
 
     /// other + factor (image - other), cut to 0...255 and to a whole number.
     private static func blend(_ image: PixelImage, factor: Double, with other: (Int) -> UInt8) -> PixelImage {
         let alpha = Float(factor)
-        var result = image
         let channels = image.channels
-        for pixel in 0..<image.pixels.count / channels {
-            let start = Float(other(pixel))
-            for index in pixel * channels..<(pixel + 1) * channels {
-                let value = start + alpha * (Float(image.pixels[index]) - start)
-                result.pixels[index] = UInt8(min(max(value, 0), 255))
+        var result = image
+        result.pixels.withUnsafeMutableBufferPointer { pixels in
+            for pixel in 0..<pixels.count / channels {
+                let start = Float(other(pixel))
+                for index in pixel * channels..<(pixel + 1) * channels {
+                    let value = start + alpha * (Float(pixels[index]) - start)
+                    pixels[index] = UInt8(min(max(value, 0), 255))
+                }
             }
         }
         return result
