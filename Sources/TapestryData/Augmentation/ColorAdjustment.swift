@@ -94,20 +94,22 @@ private enum HSV {
         } else {
             hue = Float(4.0 + Double(fromGreen) - Double(fromRed))
         }
-        hue = Float((Double(hue) / 6.0 + 1.0).truncatingRemainder(dividingBy: 1.0))
+        // Between 5/6 and 11/6, of which the whole part goes.
+        let turns = Double(hue) / 6.0 + 1.0
+        hue = Float(turns >= 1 ? turns - 1 : turns)
         return (clip(Double(hue) * 255.0), clip(Double(saturation) * 255.0), largest)
     }
 
     static func rgb(_ hue: UInt8, _ saturation: UInt8, _ value: UInt8) -> (UInt8, UInt8, UInt8) {
         guard saturation > 0 else { return (value, value, value) }
         let position = Double(hue) * 6.0 / 255.0
-        let sector = Int(position.rounded(.down))
+        let sector = Int(position)
         let fraction = Double(Float(position - Double(sector)))
         let share = Double(Float(saturation) / 255)
         let full = Double(value)
-        let p = clip((full * (1.0 - share)).rounded())
-        let q = clip((full * (1.0 - share * fraction)).rounded())
-        let t = clip((full * (1.0 - share * (1.0 - fraction))).rounded())
+        let p = clip(full * (1.0 - share) + 0.5)
+        let q = clip(full * (1.0 - share * fraction) + 0.5)
+        let t = clip(full * (1.0 - share * (1.0 - fraction)) + 0.5)
         switch sector % 6 {
         case 0: return (value, t, p)
         case 1: return (q, value, p)
