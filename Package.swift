@@ -51,6 +51,10 @@ var targets: [Target] = [
         name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
+        name: "CommandLineTests",
+        dependencies: ["tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"],
+        swiftSettings: strict),
+    .testTarget(
         name: "TapestryDataTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
         swiftSettings: strict),
 ]
@@ -67,9 +71,14 @@ if hasLibtorch {
                 "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTorch",
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "training-steps",
+            dependencies: ["TapestryCore", "TapestryMethods", "TapestryTorch", "TapestryTraining", argumentParser],
+            path: "Benchmarks/TrainingSteps", swiftSettings: strict),
         .testTarget(
             name: "TapestryTorchTests",
-            dependencies: ["TapestryCore", "TapestryTorch", "TapestryTestSupport"], swiftSettings: strict),
+            dependencies: ["TapestryCore", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport"],
+            swiftSettings: strict),
     ]
 }
 

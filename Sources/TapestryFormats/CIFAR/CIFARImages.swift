@@ -41,6 +41,18 @@ public enum CIFARImages {
             labels: labels, classNames: variant.classNames)
     }
 
+    /// Parses one python file's bytes, a pickle; `file` names it in errors.
+    ///
+    /// Throws: `FormatError` if it is not the pickle of such a batch.
+    public static func parsePython(_ bytes: [UInt8], file: String, variant: CIFARVariant) throws -> LabelledImages {
+        var pixels: [UInt8] = []
+        var labels: [UInt8] = []
+        try PythonCIFAR.append(bytes, file: file, variant: variant, pixels: &pixels, labels: &labels)
+        return LabelledImages(
+            height: CIFARVariant.side, width: CIFARVariant.side, channels: CIFARVariant.channels, pixels: pixels,
+            labels: labels, classNames: variant.classNames)
+    }
+
     /// Whether `directory` holds (or is) the variant's folder, in either version.
     package static func contains(_ variant: CIFARVariant, split: Split, directory: String) -> Bool {
         source(of: variant, split: split, in: directory) != nil

@@ -6,11 +6,6 @@ public struct AtomicFile: ~Copyable {
     private let path: String
     private let descriptor: Int32
 
-    private init(path: String, descriptor: Int32) {
-        self.path = path
-        self.descriptor = descriptor
-    }
-
     /// Appends `bytes`.
     ///
     /// Throws: `WriteError`.

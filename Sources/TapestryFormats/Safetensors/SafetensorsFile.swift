@@ -31,6 +31,20 @@ public struct SafetensorsFile: Equatable, Sendable {
     /// Throws: `InputNotFound`; `FormatError` if the file is not whole, the header not strict JSON, a type not among
     /// F32 F64 F16 BF16 I64 I32 U8, or the tensors' ranges do not tile the data.
     public static func read(_ path: String) throws -> SafetensorsFile {
+        let (file, header) = try open(path)
+        let tensors = try header.entries.map { Entry(name: $0.name, tensor: try tensor($0, of: file)) }
+        return SafetensorsFile(metadata: header.metadata, tensors: tensors)
+    }
+
+    /// The element type that each tensor of the file at `path` is stored in, as the format calls it: `F16`.
+    ///
+    /// Throws: as `read`.
+    public static func typeNames(in path: String) throws -> [String: String] {
+        let entries = try open(path).header.entries
+        return Dictionary(entries.map { ($0.name, $0.type.rawValue) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private static func open(_ path: String) throws -> (file: InputFile, header: SafetensorsHeader) {
         let file = try InputFile(path: path)
         guard file.size >= 8 else {
             throw FormatError(
@@ -44,10 +58,8 @@ public struct SafetensorsFile: Equatable, Sendable {
                     "expected a header length of at most \(min(file.size - 8, SafetensorsHeader.sizeLimit)), found \(length)"
             )
         }
-        let header = try SafetensorsHeader(
-            try file.bytes(at: 8, count: Int(length)), file: path, fileSize: file.size)
-        let tensors = try header.entries.map { Entry(name: $0.name, tensor: try tensor($0, of: file)) }
-        return SafetensorsFile(metadata: header.metadata, tensors: tensors)
+        let bytes = try file.bytes(at: 8, count: Int(length))
+        return (file, try SafetensorsHeader(bytes, file: path, fileSize: file.size))
     }
 
     /// Writes the file whole or not at all (`AtomicFile`); the same contents always give the same bytes, tensors in

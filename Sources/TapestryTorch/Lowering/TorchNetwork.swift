@@ -83,6 +83,15 @@ public final class TorchNetwork {
 
     private func value(_ name: String) -> TorchTensor { parameters[positions[name]!].value }
 
+    public var namedParameters: [NamedTensor] { parameters.map { NamedTensor(name: $0.name, tensor: $0.value) } }
+
+    /// Batch norms' running means and variances, by state-dict key.
+    public var namedStatistics: [NamedTensor] {
+        graph.parameters.compactMap { parameter in
+            statistics[parameter.name].map { NamedTensor(name: parameter.name, tensor: $0) }
+        }
+    }
+
     /// Multiplies gradients by the masks of their supports: after `backward`, before anything reads a gradient.
     public func maskGradients() throws(TorchError) {
         let masked = parameters.compactMap { parameter in

@@ -78,6 +78,19 @@ extension Field {
         }
     }
 
+    /// One of some names, or null.
+    static func optionalString(
+        _ key: String, _ path: any WritableKeyPath<Root, String?> & Sendable, oneOf names: [String]
+    ) -> Field {
+        Field(key: key, read: { ConfigurationValue($0[keyPath: path].map { .string($0) } ?? .null) }) {
+            root, value throws(SettingError) in
+            guard value.content == .null || names.contains(value.string ?? "") else {
+                throw expected("null or \(names.joined(separator: " or "))", for: key, value)
+            }
+            root[keyPath: path] = value.string
+        }
+    }
+
     static func reals(
         _ key: String, _ path: any WritableKeyPath<Root, [Double]> & Sendable, in range: ClosedRange<Double>
     ) -> Field {

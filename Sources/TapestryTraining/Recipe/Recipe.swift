@@ -1,6 +1,3 @@
-import TapestryData
-import TapestryFormats
-
 /// How a network is trained: everything but the network, the data and the machine.
 ///
 /// The defaults are ASK's published recipe. Each property is a setting of the same name in kebab case, which a YAML file
@@ -63,9 +60,17 @@ public struct Recipe: Hashable, Sendable {
     /// The largest global norm of the gradient.
     public var gradientClip: Double?
 
-    /// Pixels to network inputs; the data set's own preset by default.
-    public var normalization: Normalization?
-    public var augmentation = Augmentation.none
+    /// Zeros around the image before a crop of its own size; 0 for no crop.
+    public var cropPadding = 4
+    /// Crops of random area and proportions, resized, in place of the padded crop.
+    public var randomResizedCrop = false
+    public var flipProbability = 0.5
+    /// Strengths of brightness, contrast, saturation and hue; empty for none.
+    public var colorJitter: [Double] = []
+    /// The side of a square hole; 0 for none.
+    public var cutout = 0
+    /// The name of a preset that turns pixels into the network's inputs; nil for the data set's own.
+    public var normalization: String?
 
     public init() {}
 

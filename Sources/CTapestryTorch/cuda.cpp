@@ -1,0 +1,57 @@
+#include "support.h"
+
+#include <atomic>
+#include <dlfcn.h>
+#include <string>
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Weverything"
+#include <ATen/detail/CUDAHooksInterface.h>
+#pragma clang diagnostic pop
+
+namespace tapestry {
+
+namespace {
+
+std::atomic<bool> loaded{false};
+
+/// The folder of the library that libtorch's own code was loaded from, with its last slash.
+std::string libtorch_folder() {
+    Dl_info info{};
+    const auto address = reinterpret_cast<void *>(&at::globalContext);
+    TORCH_CHECK(dladdr(address, &info) && info.dli_fname, "cannot tell where libtorch was loaded from");
+    const std::string path = info.dli_fname;
+    return path.substr(0, path.rfind('/') + 1);
+}
+
+}  // namespace
+
+}  // namespace tapestry
+
+using namespace tapestry;
+
+TapestryStatus tapestry_cuda_load(void) noexcept {
+    return guarded([&] {
+        if (loaded) return;
+        const auto path = libtorch_folder() + "libtorch_cuda.so";
+        // Never closed: its static initialisers register kernels for the rest of the process.
+        TORCH_CHECK(dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL), "libtorch has no CUDA here: ", dlerror());
+        TORCH_CHECK(at::detail::getCUDAHooks().hasCUDA(),
+                    "its library is loaded, but no device can be used (or libtorch was used before it was loaded)");
+        loaded = true;
+    });
+}
+
+int32_t tapestry_cuda_device_count(void) noexcept {
+    // Asking libtorch before its CUDA library is loaded would make it settle for none.
+    if (!loaded) return 0;
+    int32_t count = 0;
+    return guarded([&] { count = at::detail::getCUDAHooks().getNumGPUs(); }) == TAPESTRY_OK ? count : 0;
+}
+
+TapestryStatus tapestry_cuda_synchronize(int32_t index) noexcept {
+    return guarded([&] {
+        TORCH_CHECK(loaded, "CUDA is not loaded");
+        at::detail::getCUDAHooks().deviceSynchronize(static_cast<c10::DeviceIndex>(index));
+    });
+}

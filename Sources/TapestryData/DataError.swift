@@ -1,0 +1,10 @@
+/// A request that the data cannot fulfil, such as a normalisation for other channels than the images have.
+public struct DataError: Error, Equatable, Sendable {
+    public let reason: String
+
+    public init(_ reason: String) { self.reason = reason }
+}
+
+extension DataError: CustomStringConvertible {
+    public var description: String { reason }
+}

@@ -1,0 +1,104 @@
+import TapestryCore
+
+/// Batches of a data set, made ahead by threads of its own and handed out in order.
+///
+/// What is random in a sample depends on the seed, the epoch and the image's index alone, so the batches are the same
+/// for any number of threads. `next()` is for one thread at a time.
+public final class Loader: Sendable {
+    /// How batches are made of an order of images.
+    public struct Options: Hashable, Sendable {
+        public var batchSize: Int
+        /// Whether a last batch of fewer images is left out.
+        public var dropsLastBatch: Bool
+        /// Where to begin, for an epoch that was interrupted.
+        public var firstBatch: Int
+        public var threadCount: Int
+        /// The most batches made and not yet handed out.
+        public var prefetchedBatches: Int
+
+        /// Preconditions: batchSize, threadCount and prefetchedBatches are positive, firstBatch is not negative.
+        public init(
+            batchSize: Int, dropsLastBatch: Bool = false, firstBatch: Int = 0, threadCount: Int = 1,
+            prefetchedBatches: Int = 4
+        ) {
+            precondition(batchSize > 0 && threadCount > 0 && prefetchedBatches > 0 && firstBatch >= 0)
+            self.batchSize = batchSize
+            self.dropsLastBatch = dropsLastBatch
+            self.firstBatch = firstBatch
+            self.threadCount = threadCount
+            self.prefetchedBatches = prefetchedBatches
+        }
+    }
+
+    /// Batches of the whole epoch, those before `firstBatch` included.
+    public let batchCount: Int
+    private let queue: BatchQueue
+
+    /// Starts loading the images of `dataset` in `order`.
+    ///
+    /// Throws: `DataError` if the images cannot become batches.
+    public init(
+        _ dataset: any ImageDataset, order: [Int], augmentation: Augmentation, seed: UInt64, epoch: Int,
+        options: Options
+    ) throws(DataError) {
+        let transform = try SampleTransform(
+            augmentation, input: dataset.uniformSize, channels: dataset.channels)
+        let maker = BatchMaker(
+            dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch, batchSize: options.batchSize
+        )
+        batchCount =
+            options.dropsLastBatch
+            ? order.count / options.batchSize : (order.count + options.batchSize - 1) / options.batchSize
+        queue = BatchQueue(
+            range: min(options.firstBatch, batchCount)..<batchCount, capacity: options.prefetchedBatches)
+        for _ in 0..<min(options.threadCount, queue.capacity) { queue.startThread(making: maker) }
+    }
+
+    /// Loads the images of `dataset` in `order` for evaluation.
+    ///
+    /// Throws: `DataError` if the images cannot become batches.
+    public convenience init(
+        _ dataset: any ImageDataset, order: [Int], preprocessing: Preprocessing, options: Options
+    ) throws(DataError) {
+        try self.init(
+            dataset, order: order, augmentation: Augmentation(preprocessing), seed: 0, epoch: 0, options: options)
+    }
+
+    deinit { cancel() }
+
+    /// The next batch, nil after the last or after `cancel()`.
+    ///
+    /// Throws: what reading an image threw, in that image's turn.
+    public func next() throws -> Batch? { try queue.next() }
+
+    /// Stops loading and waits until the threads have ended.
+    public func cancel() { queue.cancel() }
+}
+
+/// Makes any batch of an epoch.
+struct BatchMaker: Sendable {
+    let dataset: any ImageDataset
+    let order: [Int]
+    let transform: SampleTransform
+    let seed: UInt64
+    let epoch: Int
+    let batchSize: Int
+
+    func batch(_ number: Int) throws -> Batch {
+        let indices = order[number * batchSize..<min((number + 1) * batchSize, order.count)]
+        let size = transform.elementCount
+        let images = try [Float](unsafeUninitializedCapacity: indices.count * size) { buffer, initialized in
+            for (place, index) in indices.enumerated() {
+                var random = RandomStream(seed: seed, purpose: .augmentation, UInt64(epoch), UInt64(index))
+                try dataset.withPixels(at: index) { view in
+                    try transform.apply(to: view, using: &random, output: buffer.baseAddress! + place * size)
+                }
+            }
+            initialized = indices.count * size
+        }
+        return Batch(
+            images: images, count: indices.count, height: transform.size.height, width: transform.size.width,
+            channels: transform.channels, labels: indices.map { Int64(dataset.label(at: $0)) },
+            firstIndex: indices.startIndex)
+    }
+}

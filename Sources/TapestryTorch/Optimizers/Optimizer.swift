@@ -1,0 +1,50 @@
+/// What moves parameters against their gradients.
+///
+/// Its state is made whole at the start and lives in tensors: a training resumed from a copy of parameters and state
+/// goes on bit by bit as the one that never stopped.
+public protocol Optimizer: AnyObject {
+    /// Weight decay and learning-rate factor of a group may be changed between steps; its parameters may not.
+    var groups: [ParameterGroup] { get set }
+
+    /// Everything but the parameters that the next step depends on, sharing memory with the optimiser. Names are those
+    /// of the parameters followed by ".momentum_buffer", ".exp_avg", ".exp_avg_sq" or ".step".
+    var state: [NamedTensor] { get }
+
+    /// Moves every parameter that has a gradient; leaves the others, and their state, alone.
+    func step(learningRate: Double) throws(TorchError)
+}
+
+extension Optimizer {
+    /// All parameters, group after group.
+    public var parameters: [NamedTensor] { groups.flatMap(\.parameters) }
+
+    /// Takes over a `state` saved before. Throws, unchanged, unless names and shapes are those of this optimiser.
+    public func load(state saved: [NamedTensor]) throws(TorchError) {
+        try state.copy(from: saved, for: "optimizer state")
+    }
+
+    /// Removes all gradients: the next `backward` starts from none.
+    public func clearGradients() throws(TorchError) {
+        for parameter in parameters { try parameter.tensor.setGrad(nil) }
+    }
+}
+
+/// The parameters of a group that have a gradient, in the form that list operators take.
+struct GradientList {
+    /// Places in the group.
+    let indices: [Int]
+    let parameters: [TorchTensor]
+    let gradients: [TorchTensor]
+
+    init(_ group: ParameterGroup) {
+        let found = group.parameters.enumerated().compactMap { index, parameter in
+            parameter.tensor.grad.map { (index, parameter.tensor, $0) }
+        }
+        indices = found.map(\.0)
+        parameters = found.map(\.1)
+        gradients = found.map(\.2)
+    }
+
+    /// The elements of a group's state that belong to these parameters.
+    func of(_ state: [TorchTensor]) -> [TorchTensor] { indices.map { state[$0] } }
+}

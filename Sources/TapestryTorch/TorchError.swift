@@ -1,0 +1,36 @@
+import CTapestryTorch
+
+/// What libtorch, or the shim in front of it, refused to do.
+public struct TorchError: Error, Equatable, Sendable {
+    /// The operator or the function that failed: "aten::convolution".
+    public let operation: String
+    /// Why, in one line, without libtorch's stack trace.
+    public let message: String
+
+    /// `text` may be an exception's whole text: from it are kept the lines before the stack trace, joined.
+    public init(operation: String, message text: String) {
+        self.operation = operation
+        self.message = Self.oneLine(text)
+    }
+
+    /// Some of libtorch's messages list every device it was ever built for.
+    private static let longest = 500
+
+    private static func oneLine(_ text: String) -> String {
+        let lines = text.split(whereSeparator: \.isNewline)
+            .prefix { !$0.hasPrefix("Exception raised from") && !$0.hasPrefix("C++ CapturedTraceback") }
+        let words = lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+        return words.count > longest ? words.prefix(longest) + "…" : words
+    }
+}
+
+extension TorchError: CustomStringConvertible {
+    public var description: String { "\(operation): \(message)" }
+}
+
+/// Throws what the thread's latest call says about itself. Call it before anything else calls the shim.
+func check(_ status: TapestryStatus, _ operation: @autoclosure () -> String) throws(TorchError) {
+    guard status != TAPESTRY_OK else { return }
+    let message = String(cString: tapestry_last_message())
+    throw TorchError(operation: operation(), message: message)
+}

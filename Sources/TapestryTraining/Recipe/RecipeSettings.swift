@@ -1,0 +1,93 @@
+import TapestryData
+import TapestryFormats
+
+extension Recipe {
+    /// Every setting, in the order in which `config.yaml` lists them.
+    static let fields: [Field<Recipe>] = [
+        .integer("epochs", \.epochs, in: 1...1_000_000),
+        .integer("batch-size", \.batchSize, in: 1...1_000_000),
+        .integer("test-batch-size", \.testBatchSize, in: 1...1_000_000),
+        .bool("drop-last", \.dropLast),
+        .choice("optimizer", \.optimizer),
+        .real("learning-rate", \.learningRate, in: 0...1e6),
+        .real("momentum", \.momentum, in: 0...1),
+        .bool("nesterov", \.nesterov),
+        .real("beta1", \.beta1, in: 0...1),
+        .real("beta2", \.beta2, in: 0...1),
+        .real("epsilon", \.epsilon, in: 0...1),
+        .real("weight-decay", \.weightDecay, in: 0...1e6),
+        .choice("weight-decay-scope", \.weightDecayScope),
+        .real("bias-learning-rate-factor", \.biasLearningRateFactor, in: 0...1e6),
+        .choice("schedule", \.schedule),
+        .choice("schedule-unit", \.scheduleUnit),
+        .reals("milestones", \.milestones, in: 0...1),
+        .integer("step-epochs", \.stepEpochs, in: 1...1_000_000),
+        .real("decay-factor", \.decayFactor, in: 0...1e6),
+        .real("warm-up-epochs", \.warmUpEpochs, in: 0...1e6),
+        .real("label-smoothing", \.labelSmoothing, in: 0...1),
+        .optionalReal("ema-decay", \.emaDecay, in: 0...1),
+        .optionalReal("gradient-clip", \.gradientClip, in: 1e-30...1e30),
+        .integer("crop-padding", \.cropPadding, in: 0...65_536),
+        .bool("random-resized-crop", \.randomResizedCrop),
+        .real("flip-probability", \.flipProbability, in: 0...1),
+        .reals("color-jitter", \.colorJitter, in: 0...10),
+        .integer("cutout", \.cutout, in: 0...65_536),
+        .optionalString("normalization", \.normalization, oneOf: Normalization.presetNames),
+    ]
+
+    /// The recipe as a mapping of its settings.
+    public var configuration: ConfigurationValue {
+        ConfigurationValue(.mapping(Self.fields.map { .init(key: $0.key, value: $0.read(self)) }))
+    }
+
+    /// Sets one setting. Throws `SettingError` for one that does not exist or cannot have the value.
+    public mutating func set(_ key: String, to value: ConfigurationValue) throws(SettingError) {
+        guard let field = Self.fields.first(where: { $0.key == key }) else {
+            throw SettingError(
+                "a recipe has no setting \"\(key)\"; known are \(Self.fields.map(\.key).joined(separator: " "))",
+                line: value.line)
+        }
+        try field.write(&self, value)
+    }
+
+    /// Sets every setting of a mapping.
+    public mutating func apply(_ configuration: ConfigurationValue) throws(SettingError) {
+        guard let members = configuration.members else {
+            throw SettingError("a recipe is a mapping of settings, not \(configuration.inline)", line: configuration.line)
+        }
+        for member in members { try set(member.key, to: member.value) }
+    }
+}
+
+/// Recipes by name, and from files.
+public enum Recipes {
+    /// Each published recipe with what it is from.
+    public static let named: [(name: String, summary: String, recipe: Recipe)] = [
+        ("ask", "ASKs: SGD 0.1, x0.1 at 1/2 and 3/4 of 160 epochs; crop, flip", ask)
+    ]
+
+    /// A recipe by name, or the `ask` recipe with the settings of a YAML file. Throws `SettingError` for a bad setting
+    /// and what reading the file throws.
+    public static func recipe(_ nameOrFile: String) throws -> Recipe {
+        if let named = named.first(where: { $0.name == nameOrFile }) { return named.recipe }
+        guard nameOrFile.hasSuffix(".yaml") || nameOrFile.hasSuffix(".yml") else {
+            throw SettingError(
+                "no recipe is called \"\(nameOrFile)\"; known are \(named.map(\.name).joined(separator: " ")),"
+                    + " or name a .yaml file of settings")
+        }
+        let settings = try ConfigurationValue.read(nameOrFile)
+        var recipe = ask
+        if let base = settings["recipe"]?.string { recipe = try Self.recipe(base) }
+        do {
+            try recipe.apply(
+                ConfigurationValue(.mapping((settings.members ?? []).filter { $0.key != "recipe" }), line: settings.line))
+        } catch {
+            throw ConfigurationError(file: nameOrFile, line: error.line, reason: error.description)
+        }
+        return recipe
+    }
+
+    /// "ASKs: Convolution with any-shape kernels": SGD with momentum 0.9, weight decay 1e-4 on every parameter, batch
+    /// 64, 160 epochs, learning rate 0.1 divided by 10 at a half and three quarters; padded crop and flip.
+    static let ask = Recipe()
+}

@@ -1,0 +1,86 @@
+import Foundation
+import TapestryCore
+import TapestryData
+import TapestryTorch
+
+/// Measures a network on a data set.
+public struct Evaluator {
+    private let dataset: any ImageDataset
+    private let preprocessing: Preprocessing
+    private let batchSize: Int
+    private let precision: RunConfiguration.Precision
+
+    public init(
+        _ dataset: any ImageDataset, preprocessing: Preprocessing, batchSize: Int,
+        precision: RunConfiguration.Precision = .fp32
+    ) {
+        self.dataset = dataset
+        self.preprocessing = preprocessing
+        self.batchSize = batchSize
+        self.precision = precision
+    }
+
+    /// Runs all images through the network in evaluation mode. `advance` is told how many are done.
+    public func evaluate(
+        _ network: TorchNetwork, loadingThreads: Int = 1, advance: (Int) -> Void = { _ in }
+    ) throws -> EvaluationResult {
+        let loader = try Loader(
+            dataset, order: Sampler().evaluationOrder(count: dataset.count), preprocessing: preprocessing,
+            options: .init(batchSize: batchSize, threadCount: loadingThreads))
+        let start = ContinuousClock.now
+        var result = EvaluationResult(top1: 0, top5: 0, loss: 0, images: 0, seconds: 0)
+        while let batch = try loader.next() {
+            let (images, labels) = try batch.tensors(on: network.device)
+            try Torch.withoutGradients {
+                let logits = try network.logits(of: images, mode: .evaluation, precision: precision)
+                let classes = logits.shape[1]
+                let ranked = try logits.topK(min(5, classes)).indices
+                let hits = try ranked.equal(to: try labels.reshaped(to: [-1, 1]))
+                result.top5 += try hits.sum().item()
+                result.top1 += try hits.narrow(along: 1, start: 0, length: 1).sum().item()
+                result.loss += try logits.crossEntropy(targets: labels, reduction: .sum).item()
+            }
+            result.images += batch.count
+            advance(result.images)
+        }
+        let count = Double(max(result.images, 1))
+        result.top1 *= 100 / count
+        result.top5 *= 100 / count
+        result.loss /= count
+        result.seconds = (ContinuousClock.now - start).seconds
+        return result
+    }
+}
+
+extension TorchNetwork {
+    /// Float32 logits, computed in the precision.
+    func logits(
+        of images: TorchTensor, mode: Mode, precision: RunConfiguration.Precision
+    ) throws -> TorchTensor {
+        switch precision {
+        case .fp32: try logits(of: images, mode: mode)
+        case .bf16:
+            try Torch.withAutocast(on: device) { try logits(of: images, mode: mode) }.to(as: .float32)
+        }
+    }
+}
+
+extension Batch {
+    /// The images as N x C x H x W, channels last in memory, and the labels.
+    func tensors(on device: Device) throws(TorchError) -> (images: TorchTensor, labels: TorchTensor) {
+        let shape: Shape = [count, channels, height, width]
+        let strides = [height * width * channels, 1, width * channels, channels]
+        var made: Result<TorchTensor, TorchError>?
+        images.withUnsafeBytes { bytes in
+            made = Result { () throws(TorchError) in
+                try TorchTensor(
+                    bytes: bytes, of: .float32, shape: shape, strides: strides, on: device, memoryFormat: .channelsLast)
+            }
+        }
+        return (try made!.get(), try TorchTensor(Tensor(shape: [count], elements: labels), on: device))
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

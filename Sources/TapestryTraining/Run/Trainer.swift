@@ -1,0 +1,239 @@
+import Foundation
+import TapestryCore
+import TapestryData
+import TapestryFormats
+import TapestryMethods
+import TapestryRewrites
+import TapestryTorch
+
+/// Trains one network as a configuration says, in a run folder.
+///
+/// The result is a function of the configuration, the build, the machine and the number of computing threads: not of the
+/// number of loading threads, nor of whether and where the run was interrupted and resumed.
+public final class Trainer {
+    /// What a run takes of the machine.
+    public struct Resources: Sendable {
+        /// Threads that compute.
+        public var threads: Int
+        /// Threads that load images beside them; they mostly wait.
+        public var loadingThreads: Int
+        public var rank = ProcessRank.single
+
+        public init(threads: Int, loadingThreads: Int = 1) {
+            self.threads = threads
+            self.loadingThreads = loadingThreads
+        }
+    }
+
+    private let configuration: RunConfiguration
+    private let folder: RunFolder
+    private let resources: Resources
+    private let isInterrupted: () -> Bool
+    private weak var observer: (any TrainingObserver)?
+
+    private let data: TrainingData
+    private let step: TrainingStep
+    private var position: TrainingState.Position
+    private var metrics: [EpochMetrics]
+
+    /// Prepares a new run in `folder`, or with `resuming` the one that is there. `isInterrupted` is asked after each step.
+    ///
+    /// Throws before anything is written where configuration, data and network do not fit one another.
+    public init(
+        _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool, resources: Resources,
+        isInterrupted: @escaping () -> Bool = { false }, observer: (any TrainingObserver)? = nil
+    ) throws {
+        self.configuration = configuration
+        self.folder = folder
+        self.resources = resources
+        self.isInterrupted = isInterrupted
+        self.observer = observer
+        guard let device = Device(parsing: configuration.device) else {
+            throw RunError.unsuitable("--device \(configuration.device) is neither cpu nor cuda[:index]")
+        }
+        try TorchRuntime.start(threads: resources.threads, device: device)
+        data = try TrainingData(configuration)
+        let state =
+            resuming && folder.hasState
+            ? try TrainingState(readingFrom: folder.state) : try TrainingState(startingWith: configuration)
+        let network = try TorchNetwork(state.graph, weights: state.weights, device: device)
+        step = try TrainingStep(network, recipe: configuration.recipe, precision: configuration.precision)
+        position = state.position
+        metrics = resuming ? Array(try folder.readMetrics().prefix(state.position.epoch)) : []
+        if resuming, folder.hasState {
+            try step.load(state)
+        } else if !resuming {
+            try folder.create()
+        }
+        try AtomicFile.write(configuration.yaml, to: folder.configuration)
+    }
+
+    /// Trains to the end, or until an interruption is asked for.
+    ///
+    /// Throws `RunError.diverged`, `WriteError`, and what reading the data throws; the folder then holds the last state
+    /// that was saved.
+    public func run() throws -> TrainingOutcome {
+        try announce()
+        if position.epoch == 0, position.step == 0 { try saveState() }
+        while position.epoch < configuration.recipe.epochs {
+            guard try trainEpoch() else {
+                return .interrupted(epoch: position.epoch + 1, step: position.step)
+            }
+            try endEpoch()
+        }
+        let best = metrics.max { $0.testTop1 < $1.testTop1 }
+        guard let best, let last = metrics.last else { throw RunError.noRun(folder.path) }
+        return .finished(best: best, last: last)
+    }
+
+    private func announce() throws {
+        let count = try Count(step.network.graph)
+        observer?.trainingWillStart(
+            RunSummary(
+                configuration: configuration, parameters: count.parameters, macs: count.macs,
+                trainingImages: data.training.count, testImages: data.test.count, threads: resources.threads,
+                loadingThreads: resources.loadingThreads, finishedEpochs: position.epoch, finishedSteps: position.step))
+    }
+}
+
+// MARK: - An epoch
+
+extension Trainer {
+    /// Takes the steps that the epoch still lacks. False where an interruption came; the state is then saved.
+    private func trainEpoch() throws -> Bool {
+        let recipe = configuration.recipe
+        let sampler = Sampler(rank: resources.rank.rank, worldSize: resources.rank.worldSize)
+        let loader = try Loader(
+            data.training,
+            order: sampler.trainingOrder(count: data.training.count, seed: configuration.seed, epoch: position.epoch),
+            augmentation: data.augmentation, seed: configuration.seed, epoch: position.epoch,
+            options: .init(
+                batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: position.step,
+                threadCount: resources.loadingThreads))
+        guard loader.batchCount > 0 else {
+            throw RunError.unsuitable("\(data.training.count) images are less than one batch of \(recipe.batchSize)")
+        }
+        var start = ContinuousClock.now
+        while let batch = try loader.next() {
+            let rate = learningRate(step: position.step, of: loader.batchCount)
+            let loss = try train(on: batch, learningRate: rate)
+            let now = ContinuousClock.now
+            position.seconds += (now - start).seconds
+            start = now
+            observer?.trainingDidStep(
+                StepProgress(
+                    epoch: position.epoch + 1, epochs: recipe.epochs, step: position.step,
+                    stepsPerEpoch: loader.batchCount, images: batch.count, loss: loss,
+                    meanLoss: position.lossSum / Double(position.images),
+                    top1: 100 * Double(position.correct) / Double(position.images), learningRate: rate))
+            if isInterrupted() {
+                try saveState()
+                return false
+            }
+        }
+        return true
+    }
+
+    private func learningRate(step: Int, of stepsPerEpoch: Int) -> Double {
+        let recipe = configuration.recipe
+        return recipe.learningRate
+            * recipe.learningRateSchedule.factor(
+                epoch: position.epoch, step: step, stepsPerEpoch: stepsPerEpoch, epochs: recipe.epochs)
+    }
+
+    /// Takes one step and adds it to the epoch's sums; returns the batch's mean loss. Throws `RunError.diverged` before
+    /// a loss that is not finite could spread.
+    private func train(on batch: Batch, learningRate: Double) throws -> Double {
+        let (images, labels) = try batch.tensors(on: step.network.device)
+        let result: TrainingStep.Result
+        do { result = try step(images, labels, learningRate: learningRate) } catch let error as TrainingStep.NotFinite {
+            throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step + 1)
+        }
+        position.step += 1
+        position.lossSum += result.loss * Double(batch.count)
+        position.images += batch.count
+        position.correct += result.correct
+        return result.loss
+    }
+
+    /// Evaluates, records and saves. The state goes last: until it is there, the epoch would be trained again and give
+    /// the same files.
+    private func endEpoch() throws {
+        let (result, weights) = try step.withAverages { (try evaluate(), try step.network.weights()) }
+        // The epoch is complete, so its steps are all there are.
+        let lastRate = learningRate(step: position.step - 1, of: position.step)
+        let epoch = EpochMetrics(
+            epoch: position.epoch + 1, learningRate: lastRate,
+            trainLoss: position.lossSum / Double(position.images),
+            trainTop1: 100 * Double(position.correct) / Double(position.images), testLoss: result.loss,
+            testTop1: result.top1, testTop5: result.top5,
+            imagesPerSecond: Double(position.images) / max(position.seconds, .leastNonzeroMagnitude),
+            trainSeconds: position.seconds, testSeconds: result.seconds)
+        let isBest = result.top1 > position.bestTop1 ?? -1
+        metrics.append(epoch)
+        try requireFinite(weights)
+        let model = try Model(graph: step.network.graph, weights: weights, facts: facts(epoch))
+        try ModelFile.write(model, to: folder.last)
+        if isBest { try ModelFile.write(model, to: folder.best) }
+        try folder.write(metrics)
+        position = TrainingState.Position(
+            epoch: position.epoch + 1, bestTop1: isBest ? result.top1 : position.bestTop1,
+            bestEpoch: isBest ? epoch.epoch : position.bestEpoch)
+        try saveState()
+        observer?.epochDidEnd(epoch, isBest: isBest)
+    }
+
+    private func evaluate() throws -> EvaluationResult {
+        let evaluator = Evaluator(
+            data.test, preprocessing: data.preprocessing, batchSize: configuration.recipe.testBatchSize,
+            precision: configuration.precision)
+        return try evaluator.evaluate(step.network, loadingThreads: resources.loadingThreads) { done in
+            observer?.evaluationDidAdvance(epoch: position.epoch + 1, done: done, total: data.test.count)
+        }
+    }
+}
+
+// MARK: - Saving
+
+extension Trainer {
+    private func saveState() throws {
+        let state = try step.state(at: position)
+        try requireFinite(state.weights)
+        try state.write(to: folder.state)
+    }
+
+    /// A step can spoil parameters after its own loss was fine: such weights never replace sound ones.
+    private func requireFinite(_ weights: Weights) throws {
+        for node in step.network.graph.nodes {
+            for parameter in node.parameters where weights.tensors[parameter.name]!.elements.contains(where: { !$0.isFinite }) {
+                throw RunError.diverged(node: node.name, epoch: position.epoch + 1, step: position.step)
+            }
+        }
+    }
+
+    private func facts(_ epoch: EpochMetrics) -> [String: String] {
+        var facts = [
+            "architecture": configuration.architecture,
+            "method": configuration.methodText,
+            "dataset": configuration.dataset.rawValue,
+            "classes": String(configuration.classes),
+            "epoch": String(epoch.epoch),
+            "top1": String(epoch.testTop1),
+        ]
+        facts["normalization"] = data.preprocessing.normalization.name
+        return facts
+    }
+}
+
+extension TrainingState {
+    /// The state before the first step.
+    init(startingWith configuration: RunConfiguration) throws {
+        let graph = try configuration.graph()
+        let weights: Weights =
+            switch configuration.initialWeights {
+            case .random: .initial(for: graph, seed: configuration.seed)
+            case .hash: .hashed(for: graph)
+            }
+        self.init(position: Position(), graph: graph, weights: weights)
+    }
+}

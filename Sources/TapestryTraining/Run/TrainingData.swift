@@ -1,0 +1,65 @@
+import TapestryData
+import TapestryFormats
+
+/// The two splits of a run's data set, and what becomes of their images.
+public struct TrainingData: Sendable {
+    public let training: any ImageDataset
+    public let test: any ImageDataset
+    public let augmentation: Augmentation
+    public let preprocessing: Preprocessing
+
+    /// Throws `InputNotFound` and `FormatError` from the files, `DataError` and `RunError` where they do not suit.
+    public init(_ configuration: RunConfiguration) throws {
+        func open(_ split: Split, limit: Int?) throws -> any ImageDataset {
+            let opened = try DatasetKind.open(configuration.dataset, directory: configuration.data, split: split)
+            return limit.map { DatasetSubset(opened.dataset, first: $0) } ?? opened.dataset
+        }
+        training = try open(.train, limit: configuration.trainingLimit)
+        test = try open(.test, limit: configuration.testLimit)
+        guard training.count > 0, test.count > 0 else {
+            throw RunError.unsuitable("\(configuration.data): there is nothing to train on or nothing to test on")
+        }
+        for dataset in [training, test] where dataset.classNames.count > configuration.classes {
+            throw RunError.unsuitable(
+                "\(configuration.data) has \(dataset.classNames.count) classes, more than the network's"
+                    + " \(configuration.classes); leave out --classes or raise it")
+        }
+        let recipe = configuration.recipe
+        let normalization = try Normalization.preset(
+            recipe.normalization ?? configuration.dataset.normalizationName, channels: configuration.channels)
+        preprocessing = Preprocessing(
+            for: test, size: configuration.imageSize, channels: configuration.channels, normalization: normalization)
+        augmentation = try recipe.augmentation(
+            for: training, size: configuration.imageSize, channels: configuration.channels, normalization: normalization)
+    }
+}
+
+extension Recipe {
+    /// Crop, flip, jitter; then normalisation and cutout.
+    func augmentation(
+        for dataset: any ImageDataset, size: Int, channels: Int, normalization: Normalization
+    ) throws -> Augmentation {
+        let target = ImageSize(height: size, width: size)
+        var steps: [AugmentationStep] = []
+        if randomResizedCrop {
+            steps.append(.randomResizedCrop(size: target))
+        } else {
+            steps = Preprocessing(for: dataset, size: size, channels: dataset.channels, normalization: normalization).steps
+                .map(AugmentationStep.preprocessing)
+            if cropPadding > 0 { steps.append(.padAndCrop(padding: cropPadding, size: target)) }
+        }
+        if flipProbability > 0 { steps.append(.horizontalFlip(probability: flipProbability)) }
+        if !colorJitter.isEmpty {
+            guard colorJitter.count == 4 else {
+                throw SettingError("color-jitter takes four strengths: brightness, contrast, saturation, hue")
+            }
+            steps.append(
+                .colorJitter(
+                    ColorJitter(
+                        brightness: colorJitter[0], contrast: colorJitter[1], saturation: colorJitter[2],
+                        hue: colorJitter[3])))
+        }
+        if dataset.channels != channels { steps.append(.preprocessing(.channels(channels))) }
+        return Augmentation(steps, normalization: normalization, cutout: cutout > 0 ? cutout : nil)
+    }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import TapestryData
+
+extension DatasetKind: ExpressibleByArgument {}
+
+/// `--data` and `--dataset`, and how much of it.
+struct DataArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("The folder of the images.", valueName: "dir"), completion: .directory)
+    var data: String?
+
+    @Option(help: "Which data set it is; by default what its files show.")
+    var dataset: DatasetKind?
+
+    @Option(help: "Test on the first so many images only.", transform: Positive.integer)
+    var limitTest: Int?
+}
+
+extension CommandFailure {
+    static let missingData = CommandFailure(.usage, "--data is missing; it names the folder of the images")
+}
+
+/// `--device`, `--precision` and `--threads`.
+struct ComputingArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Where to compute.", valueName: "cpu|cuda[:i]"),
+        completion: .list(DeviceName.allValueStrings))
+    var device: DeviceName = .cpu
+
+    @Option(help: "What to compute in; bf16 keeps weights in 32 bits.")
+    var precision: Precision = .fp32
+
+    @OptionGroup var threads: ThreadArguments
+}

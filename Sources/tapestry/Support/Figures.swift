@@ -1,0 +1,9 @@
+import Foundation
+
+extension Double {
+    /// With so many digits after the point.
+    func decimals(_ count: Int) -> String { String(format: "%.\(count)f", self) }
+
+    /// A percentage to two digits: "91.25 %".
+    var percent: String { "\(decimals(2)) %" }
+}

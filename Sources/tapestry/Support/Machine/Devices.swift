@@ -1,0 +1,68 @@
+import Foundation
+import TapestryData
+import TapestryFormats
+
+#if TAPESTRY_TORCH
+    import TapestryTorch
+#endif
+
+/// A GPU that the NVIDIA driver shows.
+struct GraphicsProcessor: Encodable {
+    let name: String
+
+    /// Those in `/proc/driver/nvidia/gpus`, each a folder with a text file of facts.
+    static var all: [GraphicsProcessor] {
+        let root = "/proc/driver/nvidia/gpus"
+        let folders = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        return folders.sorted().map { folder in
+            let text = (try? String(contentsOfFile: "\(root)/\(folder)/information", encoding: .utf8)) ?? ""
+            let model = text.split(separator: "\n").first { $0.hasPrefix("Model:") }?.dropFirst("Model:".count)
+            return GraphicsProcessor(name: model.map { $0.trimmingCharacters(in: .whitespaces) } ?? folder)
+        }
+    }
+}
+
+/// The libtorch that this build was made with, if any.
+struct Libtorch: Encodable {
+    let version: String
+    /// The version found at run time, where it differs: a reason to build again.
+    let mismatch: String?
+    let path: String?
+
+    static var current: Libtorch? {
+        #if TAPESTRY_TORCH
+            let versions = LibtorchVersions.ofThisProcess
+            var mismatch: String?
+            do { try versions.verify() } catch { mismatch = error.message }
+            return Libtorch(version: versions.loaded, mismatch: mismatch, path: loadedPath)
+        #else
+            return nil
+        #endif
+    }
+
+    #if TAPESTRY_TORCH
+        /// The folder of the library that this process has mapped.
+        private static var loadedPath: String? {
+            let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+            return maps.split(separator: "\n").first { $0.contains("/libtorch_cpu.so") }
+                .flatMap { line in line.firstIndex(of: "/").map { line[$0...] } }
+                .map { URL(fileURLWithPath: String($0)).deletingLastPathComponent().path }
+        }
+    #endif
+}
+
+/// A data set that was found without being asked for.
+struct FoundDataset: Encodable {
+    let dataset: String
+    let path: String
+
+    static let fashionFolder = "/usr/share/datasets/fashion-mnist"
+
+    /// Those at the places that Tapestry knows: `$TAPESTRY_CIFAR`, and where Debian's packages install.
+    static var all: [FoundDataset] {
+        let places = [ProcessInfo.processInfo.environment["TAPESTRY_CIFAR"], fashionFolder].compactMap { $0 }
+        return places.compactMap { place in
+            DatasetKind.detect(directory: place, split: .train).map { FoundDataset(dataset: $0.rawValue, path: place) }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Foundation
+
+/// How many threads the whole process works with: the one number that data loading, libtorch and kernels share.
+package struct ThreadBudget: Equatable, Sendable {
+    package let count: Int
+    /// Where the number comes from, for the line that is printed at the start.
+    package let reason: String
+
+    /// The budget of this process on this machine, or `requested` where the user says so.
+    package static func current(requested: Int? = nil) -> ThreadBudget {
+        ThreadBudget(requested: requested, processors: availableProcessors, limit: ControlGroup.current.processorLimit)
+    }
+
+    /// A limit of two and a half processors is worth three threads: the third works half of the time.
+    package init(requested: Int?, processors: Int, limit: Double?) {
+        if let requested {
+            (count, reason) = (requested, "asked for by --threads")
+        } else if let limit, limit < Double(processors) {
+            (count, reason) = (max(1, Int(limit.rounded(.up))), "the control group's limit of \(limit) processors")
+        } else {
+            (count, reason) = (processors, "all processors that this process may use")
+        }
+    }
+
+    /// Processors that the scheduler may put this process on.
+    package static var availableProcessors: Int {
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        return affinity(status: status) ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+
+    /// How many processors the mask in the text of `/proc/self/status` allows; it has room for any number of them, as the
+    /// fixed set of `sched_getaffinity` has not.
+    package static func affinity(status: String) -> Int? {
+        let key = "Cpus_allowed:"
+        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(key) }) else { return nil }
+        let count = line.dropFirst(key.count).reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
+        return count > 0 ? count : nil
+    }
+}
+
+extension ThreadBudget: CustomStringConvertible {
+    package var description: String { "\(count) thread\(count == 1 ? "" : "s") (\(reason))" }
+}
+
+/// `--threads`, for commands that compute.
+struct ThreadArguments: ParsableArguments {
+    @Option(
+        help: "How many threads to work with; by default the processors that this process may use.",
+        transform: Positive.integer)
+    var threads: Int?
+
+    var budget: ThreadBudget { .current(requested: threads) }
+}

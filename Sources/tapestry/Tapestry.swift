@@ -1,0 +1,46 @@
+import ArgumentParser
+import Foundation
+
+/// The root of the command line. A command's file parses, calls and prints; what commands share is in `Support`.
+@main
+struct Tapestry: AsyncParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "tapestry",
+        abstract: "Efficient convolutional networks: design, train, evaluate and count kernels of any shape.",
+        discussion: """
+            Examples:
+              tapestry demo         the whole story on real data, in minutes
+              tapestry archs        the networks it knows
+              tapestry count --arch ask/vgg16 --method ask:ASK_5a
+              tapestry doctor       what this machine has, and what is missing
+
+            Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 64 usage, \
+            65 bad data or model file, 66 input not found, 69 something needed is unavailable, 70 internal error, \
+            73 cannot write, 74 disk full, 75 interrupted but resumable.
+
+            Completions: tapestry --generate-completion-script bash|zsh|fish
+            """,
+        version: version,
+        subcommands: [
+            Train.self, Evaluate.self, CountCommand.self, Archs.self, Show.self, DataCommand.self, Doctor.self,
+            Demo.self,
+        ])
+
+    static func main() async {
+        // A reader that leaves early (`| head`) is then an error of the write, which ends the command quietly, and not a
+        // signal that would kill a training run whose messages nobody reads.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try await asyncParseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Foundation.exit(CommandFailure.report(error))
+        }
+    }
+}
