@@ -63,6 +63,10 @@ if hasLibtorch {
                 "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTorch",
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "training-steps",
+            dependencies: ["TapestryCore", "TapestryMethods", "TapestryTorch", "TapestryTraining", argumentParser],
+            path: "Benchmarks/TrainingSteps", swiftSettings: strict),
         .testTarget(
             name: "TapestryTorchTests",
             dependencies: ["TapestryCore", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport"],

@@ -146,6 +146,12 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration {
+    /// The methods in one line: `ask:ASK_5a`, `layer1.*=ask:ASK_2 *=dense`, or `dense`.
+    public var methodText: String {
+        let rules = methods.map { $0.pattern == "*" ? $0.method : "\($0.pattern)=\($0.method)" }
+        return rules.isEmpty ? "dense" : rules.joined(separator: " ")
+    }
+
     /// Sets `initial-weights`, or a setting of the recipe. Throws `SettingError` for one that does not exist or cannot
     /// have the value.
     public mutating func set(_ key: String, to value: ConfigurationValue) throws(SettingError) {

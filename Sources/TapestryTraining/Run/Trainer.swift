@@ -32,9 +32,7 @@ public final class Trainer {
     private weak var observer: (any TrainingObserver)?
 
     private let data: TrainingData
-    private let network: TorchNetwork
-    private let optimizer: any Optimizer
-    private let averages: ExponentialMovingAverage?
+    private let step: TrainingStep
     private var position: TrainingState.Position
     private var metrics: [EpochMetrics]
 
@@ -58,17 +56,12 @@ public final class Trainer {
         let state =
             resuming && folder.hasState
             ? try TrainingState(readingFrom: folder.state) : try TrainingState(startingWith: configuration)
-        network = try TorchNetwork(state.graph, weights: state.weights, device: device)
-        optimizer = try configuration.recipe.makeOptimizer(for: network)
-        let averaged = network.namedParameters + network.namedStatistics
-        averages = try configuration.recipe.emaDecay.map {
-            try ExponentialMovingAverage(parameters: averaged, decay: $0)
-        }
+        let network = try TorchNetwork(state.graph, weights: state.weights, device: device)
+        step = try TrainingStep(network, recipe: configuration.recipe, precision: configuration.precision)
         position = state.position
         metrics = resuming ? Array(try folder.readMetrics().prefix(state.position.epoch)) : []
         if resuming, folder.hasState {
-            try optimizer.load(state: try state.optimizer.named(on: device))
-            try averages?.load(try state.averages.named(on: device))
+            try step.load(state)
         } else if !resuming {
             try folder.create()
         }
@@ -94,7 +87,7 @@ public final class Trainer {
     }
 
     private func announce() throws {
-        let count = try Count(network.graph)
+        let count = try Count(step.network.graph)
         observer?.trainingWillStart(
             RunSummary(
                 configuration: configuration, parameters: count.parameters, macs: count.macs,
@@ -123,8 +116,7 @@ extension Trainer {
         var start = ContinuousClock.now
         while let batch = try loader.next() {
             let rate = learningRate(step: position.step, of: loader.batchCount)
-            let loss = try step(on: batch, learningRate: rate)
-            position.step += 1
+            let loss = try train(on: batch, learningRate: rate)
             let now = ContinuousClock.now
             position.seconds += (now - start).seconds
             start = now
@@ -149,47 +141,25 @@ extension Trainer {
                 epoch: position.epoch, step: step, stepsPerEpoch: stepsPerEpoch, epochs: recipe.epochs)
     }
 
-    /// One step of the optimiser; returns the batch's mean loss. Throws `RunError.diverged` before a step that would
-    /// spread a loss that is not finite.
-    private func step(on batch: Batch, learningRate: Double) throws -> Double {
-        let recipe = configuration.recipe
-        let (images, labels) = try batch.tensors(on: network.device)
-        let logits = try network.logits(of: images, mode: .training, precision: configuration.precision)
-        let loss = try logits.crossEntropy(targets: labels, labelSmoothing: recipe.labelSmoothing)
-        let value = try loss.item()
-        guard value.isFinite else {
-            throw RunError.diverged(
-                node: try firstNonFiniteNode(for: images) ?? network.graph.outputName, epoch: position.epoch + 1,
-                step: position.step + 1)
+    /// Takes one step and adds it to the epoch's sums; returns the batch's mean loss. Throws `RunError.diverged` before
+    /// a loss that is not finite could spread.
+    private func train(on batch: Batch, learningRate: Double) throws -> Double {
+        let (images, labels) = try batch.tensors(on: step.network.device)
+        let result: TrainingStep.Result
+        do { result = try step(images, labels, learningRate: learningRate) } catch let error as TrainingStep.NotFinite {
+            throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step + 1)
         }
-        try optimizer.clearGradients()
-        try loss.backward()
-        try network.maskGradients()
-        if let maximum = recipe.gradientClip {
-            try Torch.clipGradientNorm(of: network.parameters.map(\.value), to: maximum)
-        }
-        try optimizer.step(learningRate: learningRate)
-        try averages?.update()
-        position.lossSum += value * Double(batch.count)
+        position.step += 1
+        position.lossSum += result.loss * Double(batch.count)
         position.images += batch.count
-        position.correct += Int(
-            try Torch.withoutGradients { () throws(TorchError) in
-                try logits.argmax(along: 1).equal(to: labels).sum().item()
-            })
-        return value
-    }
-
-    private func firstNonFiniteNode(for images: TorchTensor) throws -> String? {
-        try Torch.withoutGradients {
-            guard configuration.precision == .bf16 else { return try network.firstNonFiniteNode(for: images) }
-            return try Torch.withAutocast(on: network.device) { try network.firstNonFiniteNode(for: images) }
-        }
+        position.correct += result.correct
+        return result.loss
     }
 
     /// Evaluates, records and saves. The state goes last: until it is there, the epoch would be trained again and give
     /// the same files.
     private func endEpoch() throws {
-        let (result, weights) = try withAverages { (try evaluate(), try network.weights()) }
+        let (result, weights) = try step.withAverages { (try evaluate(), try step.network.weights()) }
         // The epoch is complete, so its steps are all there are.
         let lastRate = learningRate(step: position.step - 1, of: position.step)
         let epoch = EpochMetrics(
@@ -202,7 +172,7 @@ extension Trainer {
         let isBest = result.top1 > position.bestTop1 ?? -1
         metrics.append(epoch)
         try requireFinite(weights)
-        let model = try Model(graph: network.graph, weights: weights, facts: facts(epoch))
+        let model = try Model(graph: step.network.graph, weights: weights, facts: facts(epoch))
         try ModelFile.write(model, to: folder.last)
         if isBest { try ModelFile.write(model, to: folder.best) }
         try folder.write(metrics)
@@ -217,15 +187,9 @@ extension Trainer {
         let evaluator = Evaluator(
             data.test, preprocessing: data.preprocessing, batchSize: configuration.recipe.testBatchSize,
             precision: configuration.precision)
-        return try evaluator.evaluate(network, loadingThreads: resources.loadingThreads) { done in
+        return try evaluator.evaluate(step.network, loadingThreads: resources.loadingThreads) { done in
             observer?.evaluationDidAdvance(epoch: position.epoch + 1, done: done, total: data.test.count)
         }
-    }
-
-    /// Runs `body` with the averaged parameters, where the recipe keeps them.
-    private func withAverages<Result>(_ body: () throws -> Result) throws -> Result {
-        guard let averages else { return try body() }
-        return try averages.withAverages(body)
     }
 }
 
@@ -233,17 +197,14 @@ extension Trainer {
 
 extension Trainer {
     private func saveState() throws {
-        let weights = try network.weights()
-        try requireFinite(weights)
-        try TrainingState(
-            position: position, graph: network.graph, weights: weights, optimizer: try optimizer.state.hostTensors(),
-            averages: try averages?.averages.hostTensors() ?? [:]
-        ).write(to: folder.state)
+        let state = try step.state(at: position)
+        try requireFinite(state.weights)
+        try state.write(to: folder.state)
     }
 
     /// A step can spoil parameters after its own loss was fine: such weights never replace sound ones.
     private func requireFinite(_ weights: Weights) throws {
-        for node in network.graph.nodes {
+        for node in step.network.graph.nodes {
             for parameter in node.parameters where weights.tensors[parameter.name]!.elements.contains(where: { !$0.isFinite }) {
                 throw RunError.diverged(node: node.name, epoch: position.epoch + 1, step: position.step)
             }
@@ -251,10 +212,9 @@ extension Trainer {
     }
 
     private func facts(_ epoch: EpochMetrics) -> [String: String] {
-        let methods = configuration.methods
         var facts = [
             "architecture": configuration.architecture,
-            "method": methods.isEmpty ? "dense" : methods.map { $0.pattern == "*" ? $0.method : "\($0.pattern)=\($0.method)" }.joined(separator: " "),
+            "method": configuration.methodText,
             "dataset": configuration.dataset.rawValue,
             "classes": String(configuration.classes),
             "epoch": String(epoch.epoch),
@@ -275,21 +235,5 @@ extension TrainingState {
             case .hash: .hashed(for: graph)
             }
         self.init(position: Position(), graph: graph, weights: weights)
-    }
-}
-
-extension [NamedTensor] {
-    fileprivate func hostTensors() throws(TorchError) -> [String: Tensor<Float>] {
-        var tensors: [String: Tensor<Float>] = [:]
-        for element in self { tensors[element.name] = try element.tensor.host() }
-        return tensors
-    }
-}
-
-extension [String: Tensor<Float>] {
-    fileprivate func named(on device: Device) throws(TorchError) -> [NamedTensor] {
-        var tensors: [NamedTensor] = []
-        for (name, tensor) in self { tensors.append(NamedTensor(name: name, tensor: try TorchTensor(tensor, on: device))) }
-        return tensors
     }
 }

@@ -53,7 +53,7 @@
             guard input[1] == input[2] else {
                 throw CommandFailure(.badData, "\(path) takes images of \(input), which are not square")
             }
-            let name = normalize?.rawValue ?? model.facts["normalization"] ?? kind.normalizationName
+            let name = normalize ?? model.facts["normalization"] ?? kind.normalizationName
             let preprocessing = Preprocessing(
                 for: dataset, size: input[1], channels: input[0],
                 normalization: try Normalization.preset(name, channels: input[0]))

@@ -1,5 +1,4 @@
 #if TAPESTRY_TORCH
-    import TapestryMethods
     import TapestryTraining
 
     /// Shows a run's course on standard error: a bar while an epoch goes on, a line when it is done.
@@ -10,9 +9,8 @@
 
         func trainingWillStart(_ summary: RunSummary) {
             let configuration = summary.configuration
-            let method = configuration.methods.map(\.method).joined(separator: " ")
             Console.note(
-                "\(configuration.architecture) \(method.isEmpty ? "dense" : method): \(summary.parameters.grouped)"
+                "\(configuration.architecture) \(configuration.methodText): \(summary.parameters.grouped)"
                     + " parameters, \(summary.macs.grouped) multiply-adds; \(summary.trainingImages.grouped) images to"
                     + " train on, \(summary.testImages.grouped) to test on; \(configuration.precision.rawValue) on"
                     + " \(configuration.device)")
