@@ -4,7 +4,7 @@ import TapestryData
 struct Train: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a network on real images.",
-        usage: "tapestry train --arch A [--method M] --data DIR [--epochs N] [--out RUN] …",
+        usage: "tapestry train --arch A [--method M] --data DIR [--out RUN] …",
         discussion: """
             A run's folder holds config.yaml, metrics.jsonl (a line per epoch), last.safetensors and best.safetensors. \
             SIGINT and SIGTERM finish the step, save and leave with 75; --resume then goes on to the same final weights.

@@ -44,8 +44,3 @@ struct TensorFigures {
         standardDeviation = (squares / Double(count)).squareRoot()
     }
 }
-
-extension Double {
-    /// The number with so many significant digits, as C's %g writes it.
-    func significant(_ digits: Int) -> String { String(format: "%.\(digits)g", self) }
-}
