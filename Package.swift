@@ -53,7 +53,7 @@ var targets: [Target] = [
     .testTarget(
         name: "CommandLineTests",
         dependencies: ["tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"],
-        swiftSettings: strict),
+        swiftSettings: strict + withTorch),
     .testTarget(
         name: "TapestryDataTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
         swiftSettings: strict),

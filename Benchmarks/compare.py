@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares training by `tapestry bench-training` with training by PyTorch (pytorch_training.py), side by side.
+"""Compares training by Tapestry (the program TrainingSteps) with training by PyTorch (pytorch_training.py), side by side.
 
 The two programs take turns, so that whatever else the machine does falls on both; each figure is the median over the
 rounds. A row is {"name", "unit", "ours", "peer", "peer_name", "ratio", "target", "met"}; ratio = ours / peer.
@@ -32,7 +32,7 @@ def compare(options, arch, method, precision):
                  "--steps", str(steps + 1), "--warm-up", "1", "--threads", str(options.threads)]
     # The peer of an ASK layer is the faster of the two ways in which PyTorch can run it.
     forms = ["sliced"] if method == "dense" else ["masked", "sliced"]
-    programs = {"ours": [options.tapestry, "bench-training", *arguments]}
+    programs = {"ours": [options.trainer, *arguments]}
     programs |= {form: [sys.executable, PEER, *arguments, "--form", form] for form in forms}
     seen = {name: [] for name in programs}
     for _ in range(options.rounds):
@@ -48,7 +48,7 @@ def compare(options, arch, method, precision):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tapestry", type=pathlib.Path, required=True)
+    parser.add_argument("--trainer", type=pathlib.Path, required=True, help="the built training-steps")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", default="", help="only the rows whose name contains this")

@@ -2,7 +2,7 @@
 """The peer: plain, idiomatic, fast PyTorch training of ASK's VGG-16 and ResNet, measured step by step.
 
 Prints JSON lines: {"step": n, "loss": x} for every step, then one line of totals with images_per_second over the
-steps after the warm-up. `tapestry bench-training` takes the same options and prints the same lines.
+steps after the warm-up. The program TrainingSteps takes the same options and prints the same lines.
 
 Everything is a function of the options, so that another implementation can be compared number by number:
 
