@@ -24,7 +24,7 @@ struct HostileGraphTests {
         """
     }
 
-    /// Each of these once stopped the process.
+    /// Numbers that break a precondition, overflow, or ask for a window of 2^40 taps unless they are refused first.
     @Test(arguments: [
         ("batchNorm", #"{"channels":-1,"epsilon":1,"momentum":0.1,"weightInitialization":{"kind":"fanInNormal"}}"#),
         (
