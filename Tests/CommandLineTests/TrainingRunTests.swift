@@ -8,7 +8,7 @@
     @Suite("Training runs", .serialized) struct TrainingRunTests {
         /// Killed at random moments and resumed each time, a run ends with the bits of one that was left alone.
         @Test func killedAndResumedIsBitIdentical() throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 #expect(try run.train(out: "whole", "--epochs", "3").status == 0)
                 var random = RandomStream(seed: UInt64.random(in: 0...UInt64.max), purpose: .test)
                 var attempts = 0
@@ -32,7 +32,7 @@
         }
 
         @Test(arguments: ["INT", "TERM"]) func askedToStopItSavesAndGoesOn(signal: String) throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 #expect(try run.train(out: "whole", "--epochs", "30").status == 0)
                 // A signal before the program listens would end it as any other, so it waits for the first sign of life.
                 let outcome = try run.shell(
@@ -49,7 +49,7 @@
         }
 
         @Test func loadingThreadsDoNotMatter() throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 for threads in ["1", "3"] {
                     #expect(
                         try run.train(out: threads, "--epochs", "1", "--loading-threads", threads).status == 0)
@@ -59,7 +59,7 @@
         }
 
         @Test func seedsMatter() throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 for seed in ["1", "2"] {
                     #expect(try run.train(out: seed, "--epochs", "1", "--seed", seed).status == 0)
                 }
@@ -68,7 +68,7 @@
         }
 
         @Test func lossThatIsNotFiniteStopsAndSparesCheckpoints() throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 #expect(try run.train(out: "sound", "--epochs", "1").status == 0)
                 let outcome = try run.train(out: "wild", "--epochs", "2", "--lr", "1e30")
                 #expect(outcome.status == 65)
@@ -79,7 +79,7 @@
         }
 
         @Test func anExistingRunIsNotOverwritten() throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 #expect(try run.train(out: "run", "--epochs", "1").status == 0)
                 let before = try run.digest("run/last.safetensors")
                 #expect(try run.train(out: "run", "--epochs", "1").status != 0)
@@ -91,7 +91,7 @@
 
         /// Needs root, for a file system that is nearly full from the start.
         @Test(.enabled(if: geteuid() == 0)) func aFullDiskLosesNothing() throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 let mount = "\(run.folder)/small"
                 let mounted = try run.shell("mkdir \(mount) && mount -t tmpfs -o size=2m none \(mount)")
                 guard mounted.status == 0 else {
@@ -117,7 +117,7 @@
         }
 
         @Test func modelsAreEvaluatedAsTheyWereTrained() throws {
-            try SmallRun.with { run in
+            try SmallRun.with { run throws in
                 #expect(try run.train(out: "run", "--epochs", "1").status == 0)
                 let outcome = try run.shell(
                     "$tapestry evaluate \(run.folder)/run/last.safetensors --data \(run.folder)/data --json")
@@ -143,9 +143,10 @@
                 let batches = "\(folder)/data/cifar-10-batches-bin"
                 try FileManager.default.createDirectory(atPath: batches, withIntermediateDirectories: true)
                 var random = RandomStream(seed: 7, purpose: .test)
-                for (index, name) in (1...5).map({ "data_batch_\($0)" }).enumerated() + [(5, "test_batch")] {
+                let files = (1...5).map { ("data_batch_\($0)", 20) } + [("test_batch", testImages)]
+                for (name, count) in files {
                     var bytes: [UInt8] = []
-                    for image in 0..<(index < 5 ? 20 : testImages) {
+                    for image in 0..<count {
                         let label = image % 10
                         bytes.append(UInt8(label))
                         bytes += (0..<3072).map { _ in UInt8(label * 20 + random.integer(below: 40)) }

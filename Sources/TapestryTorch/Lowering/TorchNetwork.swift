@@ -166,7 +166,9 @@ extension TorchNetwork {
             return try x.avgPool2d(
                 kernel: pooling.kernel.extents, stride: pooling.stride.extents,
                 padding: [pooling.padding.top, pooling.padding.left])
-        case .globalAveragePool: return try x.mean(over: [2, 3])
+        case .globalAveragePool:
+            // As the published networks have it, whose sums a mean would round in another order.
+            return try x.avgPool2d(kernel: [x.shape[2], x.shape[3]], stride: [1, 1]).flattened()
         case .add: return try x.add(inputs[1])
         case .padChannels(let before, let after): return try x.constantPad([(before, after), (0, 0), (0, 0)])
         case .stopGradient: return try x.detached()
