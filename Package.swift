@@ -40,12 +40,20 @@ var targets: [Target] = [
     .testTarget(
         name: "TapestryCoreTests", dependencies: ["TapestryCore", "TapestryTestSupport"], swiftSettings: strict),
     .testTarget(
+        name: "TapestryRewritesTests",
+        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryMethodsTests",
+        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
         name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
         name: "CommandLineTests",
         dependencies: ["tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"],
-        swiftSettings: strict),
+        swiftSettings: strict + withTorch),
     .testTarget(
         name: "TapestryDataTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
         swiftSettings: strict),
@@ -70,6 +78,13 @@ if hasLibtorch {
         .testTarget(
             name: "TapestryTorchTests",
             dependencies: ["TapestryCore", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TapestryTrainingTests",
+            dependencies: [
+                "TapestryCore", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTraining",
+                "TapestryTestSupport",
+            ],
             swiftSettings: strict),
     ]
 }

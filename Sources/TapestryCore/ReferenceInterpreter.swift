@@ -64,12 +64,11 @@ public struct ReferenceInterpreter {
             from: convolution.storedWeights.map { tensors["\(name).\($0.suffix)"]! })
         let bias = tensors["\(name).bias"]
         let outputsPerGroup = convolution.outputChannels / convolution.groups
-        let (stride, dilation) = (convolution.stride, convolution.dilation)
         let windows = Windows(
-            over: x, kernel: convolution.kernel, stride: stride, padding: convolution.padding, dilation: dilation)
-        // With the padding written out, what a tap reads is one product of strides away, with no case for the border.
+            over: x, kernel: convolution.kernel, stride: convolution.stride, padding: convolution.padding,
+            dilation: convolution.dilation)
+        // With the padding written out, a tap reads the same pattern of positions everywhere, with no case for the border.
         let padded = pad(x, by: convolution.padding)
-        let (height, width) = (padded.shape[2], padded.shape[3])
         var elements: [Double] = []
         for image in 0..<x.shape[0] {
             for block in convolution.outputBlocks {
@@ -77,17 +76,14 @@ public struct ReferenceInterpreter {
                     let firstChannel = output / outputsPerGroup * convolution.channelsPerGroup
                     var plane = Array(repeating: bias?.elements[output] ?? 0, count: windows.rows * windows.columns)
                     for entry in block.entries {
+                        let (i, j) = windows.firstPosition(entry.tap)
                         for channel in entry.channels {
-                            let weight = weights.elements[convolution.densePosition(output, channel, entry.tap)]
-                            let start = (image * x.shape[1] + firstChannel + channel) * height
-                            for row in 0..<windows.rows {
-                                let i = row * stride.height + entry.tap.row * dilation.height
-                                for column in 0..<windows.columns {
-                                    let j = column * stride.width + entry.tap.column * dilation.width
-                                    plane[row * windows.columns + column] +=
-                                        weight * padded.elements[(start + i) * width + j]
-                                }
-                            }
+                            let inputPlane = image * x.shape[1] + firstChannel + channel
+                            windows.add(
+                                weights.elements[convolution.densePosition(output, channel, entry.tap)],
+                                times: padded.elements,
+                                from: (inputPlane * padded.shape[2] + i) * padded.shape[3] + j, width: padded.shape[3],
+                                to: &plane)
                         }
                     }
                     elements += plane
@@ -200,6 +196,32 @@ private struct Windows {
     /// Every output position, row by row.
     var positions: [(row: Int, column: Int)] {
         (0..<rows).flatMap { row in (0..<columns).map { (row, $0) } }
+    }
+
+    /// Where in a plane whose padding is written out the first window's tap lies.
+    func firstPosition(_ tap: Tap) -> (row: Int, column: Int) {
+        (tap.row * dilation.height, tap.column * dilation.width)
+    }
+
+    /// Adds, for every output position, `weight` times what a tap reads there. `first` is the place in `input`, planes
+    /// `width` wide, of what it reads for the first position; the others follow by the stride.
+    func add(
+        _ weight: Double, times input: [Double], from first: Int, width: Int, to plane: inout [Double]
+    ) {
+        let rowStep = stride.height * width
+        precondition(plane.count == rows * columns)
+        precondition(first >= 0 && first + (rows - 1) * rowStep + (columns - 1) * stride.width < input.count)
+        // All of the interpreter's time goes here: bounds and overflow are checked once, above.
+        input.withUnsafeBufferPointer { input in
+            plane.withUnsafeMutableBufferPointer { plane in
+                for row in 0..<rows {
+                    let (source, target) = (first &+ row &* rowStep, row &* columns)
+                    for column in 0..<columns {
+                        plane[target &+ column] += weight * input[source &+ column &* stride.width]
+                    }
+                }
+            }
+        }
     }
 
     /// What a tap of the window at an output position reads from a plane (image * C + channel); nil in the padding.

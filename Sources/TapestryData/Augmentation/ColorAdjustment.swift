@@ -30,12 +30,11 @@ public enum ColorAdjustment {
         guard image.channels == 3 else { return image }
         let shift = UInt8(truncatingIfNeeded: Int(factor * 255))
         var result = image
-        for index in stride(from: 0, to: image.pixels.count, by: 3) {
-            var (hue, saturation, value) = HSV.components(
-                image.pixels[index], image.pixels[index + 1], image.pixels[index + 2])
-            hue &+= shift
-            (result.pixels[index], result.pixels[index + 1], result.pixels[index + 2]) =
-                HSV.rgb(hue, saturation, value)
+        result.pixels.withUnsafeMutableBufferPointer { pixels in
+            for index in stride(from: 0, to: pixels.count, by: 3) {
+                let (hue, saturation, value) = HSV.components(pixels[index], pixels[index + 1], pixels[index + 2])
+                (pixels[index], pixels[index + 1], pixels[index + 2]) = HSV.rgb(hue &+ shift, saturation, value)
+            }
         }
         return result
     }
@@ -43,24 +42,32 @@ public enum ColorAdjustment {
     /// ITU-R 601-2 luma in fixed point, for grey images the pixels themselves.
     static func lumas(of image: PixelImage) -> [UInt8] {
         guard image.channels == 3 else { return image.pixels }
-        return stride(from: 0, to: image.pixels.count, by: 3).map { index in
-            let red = UInt32(image.pixels[index]) * 19595
-            let green = UInt32(image.pixels[index + 1]) * 38470
-            let blue = UInt32(image.pixels[index + 2]) * 7471
-            return UInt8((red + green + blue + 0x8000) >> 16)
+        let count = image.pixels.count / 3
+        return [UInt8](unsafeUninitializedCapacity: count) { luma, initialized in
+            image.pixels.withUnsafeBufferPointer { pixels in
+                for pixel in 0..<count {
+                    let red = UInt32(pixels[3 * pixel]) * 19595
+                    let green = UInt32(pixels[3 * pixel + 1]) * 38470
+                    let blue = UInt32(pixels[3 * pixel + 2]) * 7471
+                    luma[pixel] = UInt8((red + green + blue + 0x8000) >> 16)
+                }
+            }
+            initialized = count
         }
     }
 
     /// other + factor (image - other), cut to 0...255 and to a whole number.
     private static func blend(_ image: PixelImage, factor: Double, with other: (Int) -> UInt8) -> PixelImage {
         let alpha = Float(factor)
-        var result = image
         let channels = image.channels
-        for pixel in 0..<image.pixels.count / channels {
-            let start = Float(other(pixel))
-            for index in pixel * channels..<(pixel + 1) * channels {
-                let value = start + alpha * (Float(image.pixels[index]) - start)
-                result.pixels[index] = UInt8(min(max(value, 0), 255))
+        var result = image
+        result.pixels.withUnsafeMutableBufferPointer { pixels in
+            for pixel in 0..<pixels.count / channels {
+                let start = Float(other(pixel))
+                for index in pixel * channels..<(pixel + 1) * channels {
+                    let value = start + alpha * (Float(pixels[index]) - start)
+                    pixels[index] = UInt8(min(max(value, 0), 255))
+                }
             }
         }
         return result
@@ -87,20 +94,22 @@ private enum HSV {
         } else {
             hue = Float(4.0 + Double(fromGreen) - Double(fromRed))
         }
-        hue = Float((Double(hue) / 6.0 + 1.0).truncatingRemainder(dividingBy: 1.0))
+        // Between 5/6 and 11/6, of which the whole part goes.
+        let turns = Double(hue) / 6.0 + 1.0
+        hue = Float(turns >= 1 ? turns - 1 : turns)
         return (clip(Double(hue) * 255.0), clip(Double(saturation) * 255.0), largest)
     }
 
     static func rgb(_ hue: UInt8, _ saturation: UInt8, _ value: UInt8) -> (UInt8, UInt8, UInt8) {
         guard saturation > 0 else { return (value, value, value) }
         let position = Double(hue) * 6.0 / 255.0
-        let sector = Int(position.rounded(.down))
+        let sector = Int(position)
         let fraction = Double(Float(position - Double(sector)))
         let share = Double(Float(saturation) / 255)
         let full = Double(value)
-        let p = clip((full * (1.0 - share)).rounded())
-        let q = clip((full * (1.0 - share * fraction)).rounded())
-        let t = clip((full * (1.0 - share * (1.0 - fraction))).rounded())
+        let p = clip(full * (1.0 - share) + 0.5)
+        let q = clip(full * (1.0 - share * fraction) + 0.5)
+        let t = clip(full * (1.0 - share * (1.0 - fraction)) + 0.5)
         switch sector % 6 {
         case 0: return (value, t, p)
         case 1: return (q, value, p)

@@ -7,6 +7,7 @@ enum PNGDecoder {
 
     /// Throws: `FormatError`.
     static func decode(_ bytes: [UInt8], file: String) throws -> PixelImage {
+        try checkChunks(bytes, file: file)
         guard let context = spng_ctx_new(0) else { throw FormatError(file: file, reason: "libspng cannot start") }
         defer { spng_ctx_free(context) }
         func check(_ status: Int32) throws {
@@ -32,9 +33,19 @@ enum PNGDecoder {
                 try check(spng_decode_image(context, buffer.baseAddress, count, format, 0))
                 initialized = count
             }
-            // The rest up to the end marker, so that a file cut short behind its pixels is noticed.
-            try check(spng_decode_chunks(context))
             return PixelImage(height: height, width: width, channels: 3, pixels: pixels)
+        }
+    }
+
+    /// Follows the chunks' lengths to the end marker: libspng decodes a file that is cut short behind its pixels.
+    private static func checkChunks(_ bytes: [UInt8], file: String) throws {
+        var reader = ByteReader(file: file, bytes: bytes)
+        _ = try reader.take(8, for: "PNG signature")
+        while true {
+            let length = bytes[try reader.take(4, for: "chunk length")].reduce(0) { $0 << 8 | Int($1) }
+            let name = bytes[try reader.take(4, for: "chunk name")]
+            _ = try reader.take(length + 4, for: "chunk and its checksum")
+            if name.elementsEqual("IEND".utf8) { return }
         }
     }
 }

@@ -11,17 +11,18 @@ enum ASKNetworks: NetworkFamily {
 
     static func architecture(named name: String) -> Architecture? {
         func architecture(
-            _ summary: String, _ builder: @escaping @Sendable (NetworkOptions) throws(GraphError) -> Graph
+            _ summary: String, _ convention: CountingConvention,
+            _ builder: @escaping @Sendable (NetworkOptions) throws(GraphError) -> Graph
         ) -> Architecture {
-            Architecture(name: name, summary: summary, convention: .ask, builder: builder)
+            Architecture(name: name, summary: summary, convention: convention, builder: builder)
         }
         if let depth = depth(in: name, after: "ask/vgg"), let widths = vggWidths[depth] {
-            return architecture("VGG-\(depth), batch norm, two linear layers") { options throws(GraphError) in
+            return architecture("VGG-\(depth), batch norm, two linear layers", .askVGG) { options throws(GraphError) in
                 try vgg(widths, options)
             }
         }
         if let depth = depth(in: name, after: "ask/resnet"), depth >= 8, depth % 6 == 2, depth <= largestDepth {
-            return architecture("ResNet-\(depth), 16/32/64 wide, shortcuts without parameters") {
+            return architecture("ResNet-\(depth), 16/32/64 wide, shortcuts without parameters", .askResNet) {
                 options throws(GraphError) in try resnet(blocks: (depth - 2) / 6, options)
             }
         }

@@ -48,6 +48,11 @@ struct Train: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The run's folder; by default one in runs/.", valueName: "run"), completion: .directory)
     var out: String?
 
+    @Option(
+        help: "Threads that load images beside those that compute; the result does not depend on it.",
+        transform: Positive.integer)
+    var loadingThreads = 1
+
     @Flag(help: "Go on with the unfinished run in --out.")
     var resume = false
 

@@ -13,11 +13,11 @@
             if resume, !isResuming, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
             let configuration = isResuming ? try resumedConfiguration(of: folder) : try newConfiguration()
             let budget = computing.threads.budget
-            Console.note("threads: \(budget), one more that loads images and mostly waits")
+            Console.note("threads: \(budget); beside them, \(loadingThreads) loading images, mostly waiting")
             let reporter = TrainingReporter()
             Interruption.listen()
             let trainer = try Trainer(
-                configuration, in: folder, resuming: isResuming, resources: .init(threads: budget.count),
+                configuration, in: folder, resuming: isResuming, resources: .init(threads: budget.count, loadingThreads: loadingThreads),
                 isInterrupted: { Interruption.isRequested }, observer: reporter)
             switch try trainer.run() {
             case .finished(let best, let last):

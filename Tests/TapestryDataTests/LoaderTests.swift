@@ -1,0 +1,126 @@
+import Foundation
+import TapestryCore
+import TapestryData
+import TapestryFormats
+import TapestryTestSupport
+import Testing
+
+/// Images whose pixels are their index, one of which may be damaged.
+private struct NumberedDataset: ImageDataset {
+    let count: Int
+    var damaged: Int?
+
+    var classNames: [String] { ["even", "odd"] }
+    var channels: Int { 1 }
+    var uniformSize: ImageSize? { ImageSize(height: 2, width: 2) }
+
+    func label(at index: Int) -> Int { index % 2 }
+
+    func image(at index: Int) throws -> PixelImage {
+        if index == damaged { throw FormatError(file: "image-\(index).png", reason: "expected a whole image") }
+        return PixelImage(height: 2, width: 2, channels: 1, pixels: [UInt8](repeating: UInt8(index), count: 4))
+    }
+}
+
+@Suite struct LoaderTests {
+    private func batches(
+        _ dataset: any ImageDataset, order: [Int], steps: [AugmentationStep] = [], epoch: Int = 0,
+        options: Loader.Options
+    ) throws -> [Batch] {
+        let augmentation = Augmentation(steps, normalization: identity(channels: dataset.channels))
+        let loader = try Loader(
+            dataset, order: order, augmentation: augmentation, seed: 5, epoch: epoch, options: options)
+        var batches: [Batch] = []
+        while let batch = try loader.next() { batches.append(batch) }
+        return batches
+    }
+
+    @Test func batchesFollowTheOrder() throws {
+        let order = [4, 2, 0, 1, 3]
+        let all = try batches(NumberedDataset(count: 5), order: order, options: .init(batchSize: 2, threadCount: 3))
+        #expect(all.map(\.count) == [2, 2, 1])
+        #expect(all.map(\.firstIndex) == [0, 2, 4])
+        #expect(all.map(\.labels) == [[0, 0], [0, 1], [1]])
+        let firstPixels = all.flatMap { batch in (0..<batch.count).map { batch.images[4 * $0].rounded() } }
+        #expect(firstPixels == [4, 2, 0, 1, 3])
+        let dropped = try batches(
+            NumberedDataset(count: 5), order: order, options: .init(batchSize: 2, dropsLastBatch: true))
+        #expect(dropped.map(\.count) == [2, 2])
+    }
+
+    @Test func anyNumberOfThreadsGivesTheSameBatches() throws {
+        let pixels = (0..<40 * 108).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let dataset = InMemoryDataset(
+            LabelledImages(
+                height: 6, width: 6, channels: 3, pixels: pixels, labels: [UInt8](repeating: 0, count: 40),
+                classNames: ["a"]))
+        let steps: [AugmentationStep] = [
+            .padAndCrop(padding: 2, size: ImageSize(height: 6, width: 6)), .horizontalFlip(),
+            .colorJitter(ColorJitter(brightness: 0.5, hue: 0.2)),
+            .randomResizedCrop(size: ImageSize(height: 5, width: 4)),
+        ]
+        let order = Sampler().trainingOrder(count: 40, seed: 5, epoch: 1)
+        let single = try batches(dataset, order: order, steps: steps, epoch: 1, options: .init(batchSize: 7))
+        for threads in [2, 4] {
+            let options = Loader.Options(batchSize: 7, threadCount: threads, prefetchedBatches: threads)
+            #expect(try batches(dataset, order: order, steps: steps, epoch: 1, options: options) == single)
+        }
+        let resumed = try batches(
+            dataset, order: order, steps: steps, epoch: 1, options: .init(batchSize: 7, firstBatch: 4))
+        #expect(resumed == Array(single[4...]))
+        #expect(try batches(dataset, order: order, steps: steps, epoch: 2, options: .init(batchSize: 7)) != single)
+    }
+
+    @Test(arguments: [1, 4])
+    func errorsArriveInTheirTurn(threads: Int) throws {
+        let loader = try Loader(
+            NumberedDataset(count: 40, damaged: 21), order: Array(0..<40),
+            augmentation: Augmentation(normalization: identity(channels: 1)), seed: 0, epoch: 0,
+            options: .init(batchSize: 4, threadCount: threads))
+        for number in 0..<5 { #expect(try loader.next()?.firstIndex == number * 4) }
+        #expect(throws: FormatError(file: "image-21.png", reason: "expected a whole image")) { try loader.next() }
+        #expect(try loader.next() == nil)
+    }
+
+    @Test func cancelledLoadersEndTheirThreads() throws {
+        for _ in 0..<200 {
+            let loader = try Loader(
+                NumberedDataset(count: 100), order: Array(0..<100),
+                augmentation: Augmentation(normalization: identity(channels: 1)), seed: 0, epoch: 0,
+                options: .init(batchSize: 1, threadCount: 4))
+            _ = try loader.next()
+            loader.cancel()
+            #expect(try loader.next() == nil)
+        }
+    }
+
+    @Test func anEmptyOrderHasNoBatches() throws {
+        #expect(try batches(NumberedDataset(count: 5), order: [], options: .init(batchSize: 2)) == [])
+        #expect(try batches(NumberedDataset(count: 5), order: [1], options: .init(batchSize: 2, firstBatch: 9)) == [])
+    }
+}
+
+@Suite struct SamplerTests {
+    @Test func anEpochIsAPermutationOfItsOwn() {
+        let first = Sampler().trainingOrder(count: 100, seed: 1, epoch: 0)
+        #expect(first.sorted() == Array(0..<100))
+        #expect(Sampler().trainingOrder(count: 100, seed: 1, epoch: 0) == first)
+        #expect(Sampler().trainingOrder(count: 100, seed: 1, epoch: 1) != first)
+        #expect(Sampler().trainingOrder(count: 100, seed: 2, epoch: 0) != first)
+        #expect(Sampler().trainingOrder(count: 0, seed: 2, epoch: 0) == [])
+    }
+
+    @Test func ranksShareAnEpochEvenly() {
+        let whole = Sampler().trainingOrder(count: 10, seed: 1, epoch: 0)
+        let shards = (0..<4).map { Sampler(rank: $0, worldSize: 4).trainingOrder(count: 10, seed: 1, epoch: 0) }
+        #expect(shards.map(\.count) == [3, 3, 3, 3])
+        let interleaved = (0..<12).map { place in shards[place % 4][place / 4] }
+        #expect(Array(interleaved[..<10]) == whole)
+        #expect(Array(interleaved[10...]) == Array(whole[..<2]))
+    }
+
+    @Test func evaluationSeesEachImageOnce() {
+        let shards = (0..<3).map { Sampler(rank: $0, worldSize: 3).evaluationOrder(count: 10) }
+        #expect(shards == [[0, 3, 6, 9], [1, 4, 7], [2, 5, 8]])
+    }
+}

@@ -1,0 +1,81 @@
+import TapestryCore
+import TapestryData
+import TapestryFormats
+import Testing
+
+@Suite struct ResamplingTests {
+    private let fixture: TransformFixture
+
+    init() throws { fixture = try TransformFixture() }
+
+    @Test(arguments: ["rgb", "grey"], ResamplingFilter.allCases)
+    func resizingEqualsPillow(source: String, filter: ResamplingFilter) throws {
+        let image = try fixture.image(source)
+        let cases = fixture.names("\(source)/resize/\(filter.rawValue)/")
+        #expect(cases.count == 4)
+        for (name, _) in cases {
+            let expected = try fixture.image(name)
+            let size = ImageSize(height: expected.height, width: expected.width)
+            #expect(Resampler.resize(image, to: size, filter: filter).largestDifference(from: expected) == 0, "\(name)")
+        }
+    }
+
+    @Test(arguments: ["rgb", "grey"], ResamplingFilter.allCases)
+    func theShorterSideFollowsTorchvision(source: String, filter: ResamplingFilter) throws {
+        let image = try fixture.image(source)
+        let cases = fixture.names("\(source)/shorter/\(filter.rawValue)/")
+        #expect(cases.count == 3)
+        for (name, rest) in cases {
+            let side = try #require(Int(rest))
+            let pixels = try apply(
+                Augmentation(
+                    [.preprocessing(.resize(shorterSide: side, filter: filter))],
+                    normalization: identity(channels: image.channels)), to: image)
+            #expect(pixels.map { UInt8($0.rounded()) } == (try fixture.image(name)).pixels, "\(name)")
+        }
+    }
+
+    @Test(arguments: ["rgb", "grey"])
+    func centerCropsEqualTorchvision(source: String) throws {
+        let image = try fixture.image(source)
+        for (name, _) in fixture.names("\(source)/center/") {
+            let expected = try fixture.image(name)
+            let size = ImageSize(height: expected.height, width: expected.width)
+            let pixels = try apply(
+                Augmentation([.preprocessing(.centerCrop(size))], normalization: identity(channels: image.channels)),
+                to: image)
+            #expect(pixels.map { UInt8($0.rounded()) } == expected.pixels, "\(name)")
+        }
+    }
+
+    @Test func aConstantImageStaysConstant() {
+        let image = PixelImage(height: 7, width: 5, channels: 1, pixels: [UInt8](repeating: 201, count: 35))
+        for filter in ResamplingFilter.allCases {
+            let resized = Resampler.resize(image, to: ImageSize(height: 3, width: 11), filter: filter)
+            #expect(resized.pixels.allSatisfy { $0 == 201 })
+        }
+    }
+
+    @Test func randomResizedCropsKeepToTheirRanges() {
+        var random = RandomStream(seed: 3, purpose: .test)
+        let image = ImageSize(height: 100, width: 140)
+        var heights: Set<Int> = []
+        for _ in 0..<1000 {
+            let crop = CropGeometry.randomResized(in: image, scale: 0.2...0.5, ratio: 0.75...4.0 / 3, using: &random)
+            let (height, width) = (crop.size.height, crop.size.width)
+            #expect(crop.top >= 0 && crop.left >= 0 && crop.top + height <= 100 && crop.left + width <= 140)
+            let share = Double(height * width) / 14000
+            let ratio = Double(width) / Double(height)
+            #expect((0.19...0.51).contains(share) && (0.73...1.36).contains(ratio))
+            heights.insert(height)
+        }
+        #expect(heights.count > 20)
+    }
+
+    @Test func aCropThatNeverFitsFallsBackToTheCentre() {
+        var random = RandomStream(seed: 3, purpose: .test)
+        let crop = CropGeometry.randomResized(
+            in: ImageSize(height: 10, width: 100), scale: 1...1, ratio: 0.75...4.0 / 3, using: &random)
+        #expect(crop == CropRectangle(top: 0, left: 43, size: ImageSize(height: 10, width: 13)))
+    }
+}
