@@ -96,6 +96,25 @@ struct FailureTests {
         }
     }
 
+    @Test(
+        "Without libtorch, training says what is missing and how to get it", .enabled { try !hasLibtorch() },
+        arguments: ["train --arch ask/vgg11 --data .", "evaluate m.safetensors --data .", "demo"])
+    func withoutLibtorch(line: String) throws {
+        let outcome = try Program.shell("\"$tapestry\" \(line)")
+        #expect(outcome.status == 69)
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.errorLines.count == 1)
+        #expect(outcome.errors.contains("./dev setup"))
+    }
+
+    private static func hasLibtorch() throws -> Bool {
+        struct Report: Decodable {
+            struct Libtorch: Decodable { let version: String }
+            let libtorch: Libtorch?
+        }
+        return try Program.run("doctor", "--json").json(as: Report.self).libtorch != nil
+    }
+
     @Test func fullDiskIsExit74() throws {
         let outcome = try Program.shell("\"$tapestry\" count --arch ask/vgg11 > /dev/full")
         #expect(outcome.status == 74)

@@ -28,9 +28,9 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         #if TAPESTRY_TORCH
-            try await demonstrate()
+        try await demonstrate()
         #else
-            throw CommandFailure.needsLibtorch("demo")
+        throw CommandFailure.needsLibtorch("demo")
         #endif
     }
 }

@@ -41,9 +41,9 @@ struct Evaluate: AsyncParsableCommand {
     func run() async throws {
         guard dataArguments.data != nil else { throw CommandFailure.missingData }
         #if TAPESTRY_TORCH
-            try await evaluate()
+        try await evaluate()
         #else
-            throw CommandFailure.needsLibtorch("evaluate")
+        throw CommandFailure.needsLibtorch("evaluate")
         #endif
     }
     private static func preset(_ name: String) throws -> String {

@@ -62,9 +62,9 @@ struct Train: AsyncParsableCommand {
     func run() async throws {
         try check()
         #if TAPESTRY_TORCH
-            try await train()
+        try await train()
         #else
-            throw CommandFailure.needsLibtorch("train")
+        throw CommandFailure.needsLibtorch("train")
         #endif
     }
 

@@ -4,6 +4,11 @@ import TapestryData
 import TapestryFormats
 import TapestryMethods
 
+#if TAPESTRY_TORCH
+import TapestryTorch
+import TapestryTraining
+#endif
+
 /// The exit codes of the contract, named as in `sysexits.h`.
 enum ExitStatus: Int32 {
     case usage = 64
@@ -42,7 +47,7 @@ struct CommandFailure: Error {
         case let error as WriteError: self.init(.cannotWrite, "\(error); check the path and its permissions")
         // Graphs from options and from files are checked where they come from; one that breaks later was broken here.
         case let error as GraphError: self.init(.internalError, "internal error: \(error)")
-        default: self.init(.internalError, "internal error: \(error)")
+        default: self = Self.trainingFailure(error) ?? Self(.internalError, "internal error: \(error)")
         }
     }
 
@@ -52,6 +57,31 @@ struct CommandFailure: Error {
             .unavailable,
             "\(command) needs libtorch, which this build lacks; get it with `./dev setup`, then run `./tapestry \(command)`"
         )
+    }
+}
+
+extension CommandFailure {
+    /// The errors of training and of libtorch, which only builds with libtorch have.
+    private static func trainingFailure(_ error: any Error) -> CommandFailure? {
+        #if TAPESTRY_TORCH
+        switch error {
+        case let error as SettingError: return CommandFailure(.usage, error.description)
+        case let error as RunError:
+            let status: ExitStatus =
+                switch error {
+                case .alreadyExists, .conflict: .usage
+                case .noRun: .inputNotFound
+                case .diverged, .unsuitable: .badData
+                }
+            return CommandFailure(status, error.description)
+        // A library of another version or a GPU that is not there; any other operation should not have failed.
+        case let error as TorchError where ["libtorch", "cuda"].contains(error.operation):
+            return CommandFailure(.unavailable, "\(error); `tapestry doctor` says what this machine has")
+        default: return nil
+        }
+        #else
+        return nil
+        #endif
     }
 }
 

@@ -3,7 +3,7 @@ import TapestryData
 import TapestryFormats
 
 #if TAPESTRY_TORCH
-    import TapestryTorch
+import TapestryTorch
 #endif
 
 /// A GPU that the NVIDIA driver shows.
@@ -31,23 +31,23 @@ struct Libtorch: Encodable {
 
     static var current: Libtorch? {
         #if TAPESTRY_TORCH
-            let versions = LibtorchVersions.ofThisProcess
-            var mismatch: String?
-            do { try versions.verify() } catch { mismatch = error.message }
-            return Libtorch(version: versions.loaded, mismatch: mismatch, path: loadedPath)
+        let versions = LibtorchVersions.ofThisProcess
+        var mismatch: String?
+        do { try versions.verify() } catch { mismatch = error.message }
+        return Libtorch(version: versions.loaded, mismatch: mismatch, path: loadedPath)
         #else
-            return nil
+        return nil
         #endif
     }
 
     #if TAPESTRY_TORCH
-        /// The folder of the library that this process has mapped.
-        private static var loadedPath: String? {
-            let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-            return maps.split(separator: "\n").first { $0.contains("/libtorch_cpu.so") }
-                .flatMap { line in line.firstIndex(of: "/").map { line[$0...] } }
-                .map { URL(fileURLWithPath: String($0)).deletingLastPathComponent().path }
-        }
+    /// The folder of the library that this process has mapped.
+    private static var loadedPath: String? {
+        let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+        return maps.split(separator: "\n").first { $0.contains("/libtorch_cpu.so") }
+            .flatMap { line in line.firstIndex(of: "/").map { line[$0...] } }
+            .map { URL(fileURLWithPath: String($0)).deletingLastPathComponent().path }
+    }
     #endif
 }
 
