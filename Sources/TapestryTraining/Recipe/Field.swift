@@ -42,6 +42,26 @@ extension Field {
         }
     }
 
+    static func string(_ key: String, _ path: any WritableKeyPath<Root, String> & Sendable) -> Field {
+        Field(key: key, read: { ConfigurationValue(.string($0[keyPath: path])) }) { root, value throws(SettingError) in
+            guard let text = value.string, !text.isEmpty else { throw expected("a text", for: key, value) }
+            root[keyPath: path] = text
+        }
+    }
+
+    /// A whole number, or null for none.
+    static func optionalInteger(
+        _ key: String, _ path: any WritableKeyPath<Root, Int?> & Sendable, in range: ClosedRange<Int>
+    ) -> Field {
+        Field(key: key, read: { ConfigurationValue($0[keyPath: path].map { .integer($0) } ?? .null) }) {
+            root, value throws(SettingError) in
+            guard value.content == .null || value.integer.map(range.contains) == true else {
+                throw expected("null or a whole number within \(range)", for: key, value)
+            }
+            root[keyPath: path] = value.integer
+        }
+    }
+
     /// A number that null turns off.
     static func optionalReal(
         _ key: String, _ path: any WritableKeyPath<Root, Double?> & Sendable, in range: ClosedRange<Double>

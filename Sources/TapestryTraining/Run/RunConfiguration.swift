@@ -39,6 +39,8 @@ public struct RunConfiguration: Equatable, Sendable {
     /// "cpu" or "cuda:0".
     public var device = "cpu"
     public var precision = Precision.fp32
+    /// Threads that compute. Sums are split among them, so the result's last bits depend on their number.
+    public var threads = 1
     public var recipe: Recipe
 
     public init(
@@ -52,81 +54,6 @@ public struct RunConfiguration: Equatable, Sendable {
         self.data = data
         self.dataset = dataset
         self.recipe = recipe
-    }
-}
-
-extension RunConfiguration {
-    /// The text of `config.yaml`.
-    public var yaml: String {
-        func optional(_ value: Int?) -> ConfigurationValue { ConfigurationValue(value.map { .integer($0) } ?? .null) }
-        return ConfigurationValue.mapping([
-            "architecture": ConfigurationValue(.string(architecture)),
-            "methods": ConfigurationValue(.list(methods.map(\.configuration))),
-            "classes": ConfigurationValue(.integer(classes)),
-            "image-size": ConfigurationValue(.integer(imageSize)),
-            "channels": ConfigurationValue(.integer(channels)),
-            "data": ConfigurationValue(.string(data)),
-            "dataset": ConfigurationValue(.string(dataset.rawValue)),
-            "limit-train": optional(trainingLimit),
-            "limit-test": optional(testLimit),
-            "seed": ConfigurationValue(.string(String(seed))),
-            "initial-weights": ConfigurationValue(.string(initialWeights.rawValue)),
-            "device": ConfigurationValue(.string(device)),
-            "precision": ConfigurationValue(.string(precision.rawValue)),
-            "recipe": recipe.configuration,
-        ]).yaml
-    }
-
-    /// Reads a `config.yaml`. Throws `ConfigurationError` naming file and line, or `InputNotFound`.
-    public init(readingFrom path: String) throws {
-        let values = try ConfigurationValue.read(path)
-        func value<Result>(_ key: String, _ convert: (ConfigurationValue) -> Result?) throws -> Result {
-            guard let value = values[key] else {
-                throw ConfigurationError(file: path, line: nil, reason: "has no \"\(key)\"")
-            }
-            guard let result = convert(value) else {
-                throw ConfigurationError(file: path, line: value.line, reason: "\(key) cannot be \(value.inline)")
-            }
-            return result
-        }
-        func limit(_ value: ConfigurationValue) -> Int?? {
-            value.content == .null ? .some(nil) : value.integer.map { .some($0) }
-        }
-        var recipe = Recipe()
-        do { try recipe.apply(try value("recipe") { $0 }) } catch let error as SettingError {
-            throw ConfigurationError(file: path, line: error.line, reason: error.description)
-        }
-        self.init(
-            architecture: try value("architecture", \.string), classes: try value("classes", \.integer),
-            imageSize: try value("image-size", \.integer), channels: try value("channels", \.integer),
-            data: try value("data", \.string),
-            dataset: try value("dataset") { $0.string.flatMap(DatasetKind.init(rawValue:)) }, recipe: recipe)
-        methods = try value("methods") { value in
-            guard let list = value.list else { return nil }
-            let rules = list.compactMap(MethodAssignment.Rule.init)
-            return rules.count == list.count ? rules : nil
-        }
-        trainingLimit = try value("limit-train", limit)
-        testLimit = try value("limit-test", limit)
-        seed = try value("seed") { $0.string.flatMap { UInt64($0) } ?? $0.integer.flatMap { UInt64(exactly: $0) } }
-        initialWeights = try value("initial-weights") { $0.string.flatMap(InitialWeights.init(rawValue:)) }
-        device = try value("device", \.string)
-        precision = try value("precision") { $0.string.flatMap(Precision.init(rawValue:)) }
-    }
-}
-
-extension MethodAssignment.Rule {
-    fileprivate var configuration: ConfigurationValue {
-        .mapping([
-            "layers": ConfigurationValue(.string(pattern)), "method": ConfigurationValue(.string(method)),
-        ])
-    }
-
-    fileprivate init?(_ configuration: ConfigurationValue) {
-        guard let pattern = configuration["layers"]?.string, let method = configuration["method"]?.string else {
-            return nil
-        }
-        self.init(pattern: pattern, method: method)
     }
 }
 
@@ -150,12 +77,5 @@ extension RunConfiguration {
     public var methodText: String {
         let rules = methods.map { $0.pattern == "*" ? $0.method : "\($0.pattern)=\($0.method)" }
         return rules.isEmpty ? "dense" : rules.joined(separator: " ")
-    }
-
-    /// Sets `initial-weights`, or a setting of the recipe. Throws `SettingError` for one that does not exist or cannot
-    /// have the value.
-    public mutating func set(_ key: String, to value: ConfigurationValue) throws(SettingError) {
-        guard key == "initial-weights" else { return try recipe.set(key, to: value) }
-        try Field<RunConfiguration>.choice(key, \.initialWeights).write(&self, value)
     }
 }

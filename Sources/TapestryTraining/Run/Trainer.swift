@@ -8,26 +8,13 @@ import TapestryTorch
 
 /// Trains one network as a configuration says, in a run folder.
 ///
-/// The result is a function of the configuration, the build, the machine and the number of computing threads: not of the
-/// number of loading threads, nor of whether and where the run was interrupted and resumed.
+/// The result is a function of the configuration, the build and the machine: not of the number of loading threads, nor of
+/// whether and where the run was interrupted and resumed.
 public final class Trainer {
-    /// What a run takes of the machine.
-    public struct Resources: Sendable {
-        /// Threads that compute.
-        public var threads: Int
-        /// Threads that load images beside them; they mostly wait.
-        public var loadingThreads: Int
-        public var rank = ProcessRank.single
-
-        public init(threads: Int, loadingThreads: Int = 1) {
-            self.threads = threads
-            self.loadingThreads = loadingThreads
-        }
-    }
-
     private let configuration: RunConfiguration
     private let folder: RunFolder
-    private let resources: Resources
+    private let rank: ProcessRank
+    private let loadingThreads: Int
     private let isInterrupted: () -> Bool
     private weak var observer: (any TrainingObserver)?
 
@@ -40,18 +27,19 @@ public final class Trainer {
     ///
     /// Throws before anything is written where configuration, data and network do not fit one another.
     public init(
-        _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool, resources: Resources,
-        isInterrupted: @escaping () -> Bool = { false }, observer: (any TrainingObserver)? = nil
+        _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool, rank: ProcessRank = .single,
+        loadingThreads: Int = 1, isInterrupted: @escaping () -> Bool = { false }, observer: (any TrainingObserver)? = nil
     ) throws {
         self.configuration = configuration
         self.folder = folder
-        self.resources = resources
+        self.rank = rank
+        self.loadingThreads = loadingThreads
         self.isInterrupted = isInterrupted
         self.observer = observer
         guard let device = Device(parsing: configuration.device) else {
             throw RunError.unsuitable("--device \(configuration.device) is neither cpu nor cuda[:index]")
         }
-        try TorchRuntime.start(threads: resources.threads, device: device)
+        try TorchRuntime.start(threads: configuration.threads, device: device)
         data = try TrainingData(configuration)
         let state =
             resuming && folder.hasState
@@ -91,8 +79,7 @@ public final class Trainer {
         observer?.trainingWillStart(
             RunSummary(
                 configuration: configuration, parameters: count.parameters, macs: count.macs,
-                trainingImages: data.training.count, testImages: data.test.count, threads: resources.threads,
-                loadingThreads: resources.loadingThreads, finishedEpochs: position.epoch, finishedSteps: position.step))
+                trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads, finishedEpochs: position.epoch, finishedSteps: position.step))
     }
 }
 
@@ -102,14 +89,14 @@ extension Trainer {
     /// Takes the steps that the epoch still lacks. False where an interruption came; the state is then saved.
     private func trainEpoch() throws -> Bool {
         let recipe = configuration.recipe
-        let sampler = Sampler(rank: resources.rank.rank, worldSize: resources.rank.worldSize)
+        let sampler = Sampler(rank: rank.rank, worldSize: rank.worldSize)
         let loader = try Loader(
             data.training,
             order: sampler.trainingOrder(count: data.training.count, seed: configuration.seed, epoch: position.epoch),
             augmentation: data.augmentation, seed: configuration.seed, epoch: position.epoch,
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: position.step,
-                threadCount: resources.loadingThreads))
+                threadCount: loadingThreads))
         guard loader.batchCount > 0 else {
             throw RunError.unsuitable("\(data.training.count) images are less than one batch of \(recipe.batchSize)")
         }
@@ -187,7 +174,7 @@ extension Trainer {
         let evaluator = Evaluator(
             data.test, preprocessing: data.preprocessing, batchSize: configuration.recipe.testBatchSize,
             precision: configuration.precision)
-        return try evaluator.evaluate(step.network, loadingThreads: resources.loadingThreads) { done in
+        return try evaluator.evaluate(step.network, loadingThreads: loadingThreads) { done in
             observer?.evaluationDidAdvance(epoch: position.epoch + 1, done: done, total: data.test.count)
         }
     }

@@ -14,8 +14,7 @@ public struct RunSummary: Sendable {
     public let macs: Int
     public let trainingImages: Int
     public let testImages: Int
-    /// Threads that compute, and threads that load beside them.
-    public let threads: Int
+    /// Threads that load beside those that compute.
     public let loadingThreads: Int
     /// Epochs and steps done before, by the run that this one resumes.
     public let finishedEpochs: Int

@@ -19,15 +19,15 @@
             Interruption.listen()
             var rows: [Row] = []
             for method in Self.methods {
-                let configuration = try configuration(method: method, data: directory)
+                let configuration = try configuration(method: method, data: directory, threads: budget.count)
                 let folder = RunFolder(path: "\(out)/\(method.replacing(":", with: "-"))")
-                rows.append(try row(method, try run(configuration, in: folder, threads: budget.count), configuration))
+                rows.append(try row(method, try run(configuration, in: folder), configuration))
             }
             try report(rows)
         }
 
         /// A recipe that is good after minutes: one cycle of a cosine, on most of the images.
-        private func configuration(method: String, data: String) throws -> RunConfiguration {
+        private func configuration(method: String, data: String, threads: Int) throws -> RunConfiguration {
             var recipe = try Recipes.recipe("ask")
             recipe.epochs = 2
             recipe.batchSize = 128
@@ -42,12 +42,13 @@
             configuration.trainingLimit = 24_000
             configuration.device = computing.device.defaultValueDescription
             configuration.precision = computing.precision == .bf16 ? .bf16 : .fp32
+            configuration.threads = threads
             return configuration
         }
 
         /// Trains, or goes on with, or reuses what an earlier demo left.
         private func run(
-            _ configuration: RunConfiguration, in folder: RunFolder, threads: Int
+            _ configuration: RunConfiguration, in folder: RunFolder
         ) throws -> (last: EpochMetrics, trainSeconds: Double) {
             var configuration = configuration
             if folder.hasRun {
@@ -60,8 +61,7 @@
             }
             let reporter = TrainingReporter()
             let trainer = try Trainer(
-                configuration, in: folder, resuming: folder.hasRun, resources: .init(threads: threads),
-                isInterrupted: { Interruption.isRequested }, observer: reporter)
+                configuration, in: folder, resuming: folder.hasRun, isInterrupted: { Interruption.isRequested }, observer: reporter)
             switch try trainer.run() {
             case .finished(_, let last):
                 return (last, try folder.readMetrics().reduce(0) { $0 + $1.trainSeconds })

@@ -12,12 +12,11 @@
             let isResuming = resume && folder.hasRun
             if resume, !isResuming, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
             let configuration = isResuming ? try resumedConfiguration(of: folder) : try newConfiguration()
-            let budget = computing.threads.budget
-            Console.note("threads: \(budget); beside them, \(loadingThreads) loading images, mostly waiting")
+            Console.note("threads: \(configuration.threads); beside them, \(loadingThreads) loading images, mostly waiting")
             let reporter = TrainingReporter()
             Interruption.listen()
             let trainer = try Trainer(
-                configuration, in: folder, resuming: isResuming, resources: .init(threads: budget.count, loadingThreads: loadingThreads),
+                configuration, in: folder, resuming: isResuming, loadingThreads: loadingThreads,
                 isInterrupted: { Interruption.isRequested }, observer: reporter)
             switch try trainer.run() {
             case .finished(let best, let last):
@@ -73,6 +72,7 @@
             configuration.seed = seed ?? configuration.seed
             configuration.device = computing.device.defaultValueDescription
             configuration.precision = computing.precision == .bf16 ? .bf16 : .fp32
+            configuration.threads = computing.threads.budget.count
             for setting in settings { try apply(setting, to: &configuration) }
             return configuration
         }
@@ -114,6 +114,7 @@
             try compare("--batch-size", recorded.recipe.batchSize, batchSize)
             try compare("--lr", recorded.recipe.learningRate, learningRate)
             try compare("--seed", recorded.seed, seed)
+            try compare("--threads", recorded.threads, computing.threads.threads)
             var resumed = recorded
             for setting in settings { try apply(setting, to: &resumed) }
             try compare("--set", recorded.recipe, resumed.recipe)

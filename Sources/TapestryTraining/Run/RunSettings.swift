@@ -1,0 +1,90 @@
+import TapestryData
+import TapestryFormats
+import TapestryMethods
+
+extension RunConfiguration {
+    /// Every setting, in the order in which `config.yaml` lists them.
+    static let fields: [Field<RunConfiguration>] = [
+        .string("architecture", \.architecture),
+        methodsField,
+        .integer("classes", \.classes, in: 1...65_536),
+        .integer("image-size", \.imageSize, in: 1...65_536),
+        .integer("channels", \.channels, in: 1...65_536),
+        .string("data", \.data),
+        .choice("dataset", \.dataset),
+        .optionalInteger("limit-train", \.trainingLimit, in: 1...Int.max),
+        .optionalInteger("limit-test", \.testLimit, in: 1...Int.max),
+        seedField,
+        .choice("initial-weights", \.initialWeights),
+        .string("device", \.device),
+        .choice("precision", \.precision),
+        .integer("threads", \.threads, in: 1...65_536),
+        recipeField,
+    ]
+
+    /// The text of `config.yaml`.
+    public var yaml: String {
+        ConfigurationValue(.mapping(Self.fields.map { .init(key: $0.key, value: $0.read(self)) })).yaml
+    }
+
+    /// Reads a `config.yaml`. Throws `ConfigurationError` naming file and line, or `InputNotFound`.
+    public init(readingFrom path: String) throws {
+        self.init(
+            architecture: "", classes: 1, imageSize: 1, channels: 1, data: "", dataset: .cifar10, recipe: Recipe())
+        let values = try ConfigurationValue.read(path)
+        for field in Self.fields {
+            guard let value = values[field.key] else {
+                throw ConfigurationError(file: path, line: nil, reason: "has no \"\(field.key)\"")
+            }
+            do { try field.write(&self, value) } catch {
+                throw ConfigurationError(file: path, line: error.line ?? value.line, reason: error.description)
+            }
+        }
+    }
+
+    /// Sets `initial-weights`, or a setting of the recipe. Throws `SettingError` for one that does not exist or cannot
+    /// have the value.
+    public mutating func set(_ key: String, to value: ConfigurationValue) throws(SettingError) {
+        let own = Self.fields.first { $0.key == key && key == "initial-weights" }
+        guard let own else { return try recipe.set(key, to: value) }
+        try own.write(&self, value)
+    }
+
+    private static let methodsField = Field<RunConfiguration>(
+        key: "methods",
+        read: { configuration in
+            ConfigurationValue(
+                .list(
+                    configuration.methods.map { rule in
+                        .mapping([
+                            "layers": ConfigurationValue(.string(rule.pattern)),
+                            "method": ConfigurationValue(.string(rule.method)),
+                        ])
+                    }))
+        },
+        write: { configuration, value throws(SettingError) in
+            let rules = value.list?.compactMap { item in
+                item["layers"]?.string.flatMap { pattern in
+                    item["method"]?.string.map { MethodAssignment.Rule(pattern: pattern, method: $0) }
+                }
+            }
+            guard let rules, rules.count == value.list?.count else {
+                throw Field<RunConfiguration>.expected("a list of \"layers\" and \"method\"", for: "methods", value)
+            }
+            configuration.methods = rules
+        })
+
+    /// A seed has 64 bits, one more than YAML's integers here.
+    private static let seedField = Field<RunConfiguration>(
+        key: "seed", read: { ConfigurationValue(.string(String($0.seed))) },
+        write: { configuration, value throws(SettingError) in
+            guard let seed = value.string.flatMap({ UInt64($0) }) ?? value.integer.flatMap({ UInt64(exactly: $0) }) else {
+                throw Field<RunConfiguration>.expected("a whole number from 0", for: "seed", value)
+            }
+            configuration.seed = seed
+        })
+
+    private static let recipeField = Field<RunConfiguration>(
+        key: "recipe", read: { $0.recipe.configuration },
+        write: { configuration, value throws(SettingError) in try configuration.recipe.apply(value) })
+}
