@@ -35,7 +35,8 @@ var targets: [Target] = [
         ] + (hasLibtorch ? ["TapestryTorch", "TapestryTraining"] : []),
         swiftSettings: strict + withTorch),
     .target(
-        name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryFormats"], path: "Tests/TapestryTestSupport",
+        name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryFormats"],
+        path: "Tests/TapestryTestSupport",
         swiftSettings: strict),
     .testTarget(
         name: "TapestryCoreTests", dependencies: ["TapestryCore", "TapestryTestSupport"], swiftSettings: strict),
@@ -55,7 +56,8 @@ var targets: [Target] = [
         dependencies: ["tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"],
         swiftSettings: strict + withTorch),
     .testTarget(
-        name: "TapestryDataTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
+        name: "TapestryDataTests",
+        dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
         swiftSettings: strict),
 ]
 
@@ -68,7 +70,8 @@ if hasLibtorch {
         .target(
             name: "TapestryTraining",
             dependencies: [
-                "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTorch",
+                "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData",
+                "TapestryTorch",
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -1,186 +1,187 @@
 #if TAPESTRY_TORCH
-    import Foundation
-    import TapestryCore
-    import TapestryFormats
-    import Testing
+import Foundation
+import TapestryCore
+import TapestryFormats
+import Testing
 
-    /// Whole runs of the built program on a small data set of its own making.
-    @Suite("Training runs", .serialized) struct TrainingRunTests {
-        /// Killed at random moments and resumed each time, a run ends with the bits of one that was left alone.
-        @Test func killedAndResumedIsBitIdentical() throws {
-            try SmallRun.with { run throws in
-                #expect(try run.train(out: "whole", "--epochs", "3").status == 0)
-                var random = RandomStream(seed: UInt64.random(in: 0...UInt64.max), purpose: .test)
-                var attempts = 0
-                while true {
-                    let delay = String(format: "%.2f", random.uniform(in: 0.6...2.5))
-                    let resume = FileManager.default.fileExists(atPath: "\(run.folder)/cut/config.yaml")
-                    let outcome = try run.shell(
-                        "timeout -s KILL \(attempts < 12 ? delay : "600") $tapestry train \(resume ? "--resume" : run.options) "
-                            + "\(resume ? "" : "--epochs 3") --out \(run.folder)/cut")
-                    attempts += 1
-                    if outcome.status == 0 { break }
-                    #expect(outcome.status == 137 || outcome.status == 124, "\(outcome.errors)")
-                    try #require(attempts < 20)
-                }
-                print("killedAndResumedIsBitIdentical: \(attempts - 1) kills")
-                for file in ["last.safetensors", "best.safetensors"] {
-                    #expect(try run.digest("whole/\(file)") == run.digest("cut/\(file)"))
-                }
-                #expect(try run.metrics("whole") == run.metrics("cut"))
-            }
-        }
-
-        @Test(arguments: ["INT", "TERM"]) func askedToStopItSavesAndGoesOn(signal: String) throws {
-            try SmallRun.with { run throws in
-                #expect(try run.train(out: "whole", "--epochs", "30").status == 0)
-                // A signal before the program listens would end it as any other, so it waits for the first sign of life.
+/// Whole runs of the built program on a small data set of its own making.
+@Suite("Training runs", .serialized) struct TrainingRunTests {
+    /// Killed at random moments and resumed each time, a run ends with the bits of one that was left alone.
+    @Test func killedAndResumedIsBitIdentical() throws {
+        try SmallRun.with { run throws in
+            #expect(try run.train(out: "whole", "--epochs", "3").status == 0)
+            var random = RandomStream(seed: UInt64.random(in: 0...UInt64.max), purpose: .test)
+            var attempts = 0
+            while true {
+                let delay = String(format: "%.2f", random.uniform(in: 0.6...2.5))
+                let resume = FileManager.default.fileExists(atPath: "\(run.folder)/cut/config.yaml")
                 let outcome = try run.shell(
-                    """
-                    $tapestry train \(run.options) --epochs 30 --out \(run.folder)/cut & pid=$!
-                    until [ -e \(run.folder)/cut/metrics.jsonl ]; do sleep 0.05; done
-                    kill -\(signal) $pid; wait $pid
-                    """)
-                #expect(outcome.status == 75, "\(outcome.errors)")
-                #expect(outcome.errors.contains("--resume"))
-                #expect(try run.shell("$tapestry train --resume --out \(run.folder)/cut").status == 0)
-                #expect(try run.digest("whole/last.safetensors") == run.digest("cut/last.safetensors"))
+                    "timeout -s KILL \(attempts < 12 ? delay : "600") $tapestry train \(resume ? "--resume" : run.options) "
+                        + "\(resume ? "" : "--epochs 3") --out \(run.folder)/cut")
+                attempts += 1
+                if outcome.status == 0 { break }
+                #expect(outcome.status == 137 || outcome.status == 124, "\(outcome.errors)")
+                try #require(attempts < 20)
             }
-        }
-
-        @Test func loadingThreadsDoNotMatter() throws {
-            try SmallRun.with { run throws in
-                for threads in ["1", "3"] {
-                    #expect(
-                        try run.train(out: threads, "--epochs", "1", "--loading-threads", threads).status == 0)
-                }
-                #expect(try run.digest("1/last.safetensors") == run.digest("3/last.safetensors"))
+            print("killedAndResumedIsBitIdentical: \(attempts - 1) kills")
+            for file in ["last.safetensors", "best.safetensors"] {
+                #expect(try run.digest("whole/\(file)") == run.digest("cut/\(file)"))
             }
-        }
-
-        @Test func seedsMatter() throws {
-            try SmallRun.with { run throws in
-                for seed in ["1", "2"] {
-                    #expect(try run.train(out: seed, "--epochs", "1", "--seed", seed).status == 0)
-                }
-                #expect(try run.digest("1/last.safetensors") != run.digest("2/last.safetensors"))
-            }
-        }
-
-        @Test func lossThatIsNotFiniteStopsAndSparesCheckpoints() throws {
-            try SmallRun.with { run throws in
-                #expect(try run.train(out: "sound", "--epochs", "1").status == 0)
-                let outcome = try run.train(out: "wild", "--epochs", "2", "--lr", "1e30")
-                #expect(outcome.status == 65)
-                #expect(outcome.errors.contains("first layer to go wrong is \""))
-                let state = try SafetensorsFile.read("\(run.folder)/wild/state.safetensors")
-                #expect(state.tensors.compactMap(\.tensor.float32).allSatisfy { $0.elements.allSatisfy(\.isFinite) })
-            }
-        }
-
-        @Test func anExistingRunIsNotOverwritten() throws {
-            try SmallRun.with { run throws in
-                #expect(try run.train(out: "run", "--epochs", "1").status == 0)
-                let before = try run.digest("run/last.safetensors")
-                #expect(try run.train(out: "run", "--epochs", "1").status != 0)
-                #expect(try run.shell("$tapestry train --resume --out \(run.folder)/run --lr 0.5").status == 64)
-                #expect(try run.shell("$tapestry train --resume --out \(run.folder)/none").status == 66)
-                #expect(try run.digest("run/last.safetensors") == before)
-            }
-        }
-
-        /// Needs root, for a file system that is nearly full from the start.
-        @Test(.enabled(if: geteuid() == 0)) func aFullDiskLosesNothing() throws {
-            try SmallRun.with { run throws in
-                let mount = "\(run.folder)/small"
-                let mounted = try run.shell("mkdir \(mount) && mount -t tmpfs -o size=2m none \(mount)")
-                guard mounted.status == 0 else {
-                    print("SKIPPED: aFullDiskLosesNothing: this machine lets nobody mount a file system")
-                    return
-                }
-                defer { _ = try? run.shell("umount \(mount)") }
-                #expect(try run.train(out: "small/run", "--epochs", "2").status == 0)
-                let before = try run.digest("small/run/last.safetensors")
-                let state = try run.digest("small/run/state.safetensors")
-                // The run has come to its end: two more epochs are asked for in its own record.
-                let outcome = try run.shell(
-                    """
-                    sed -i 's/epochs: 2$/epochs: 4/' \(mount)/run/config.yaml
-                    cat /dev/zero > \(mount)/ballast 2>/dev/null
-                    $tapestry train --resume --out \(mount)/run
-                    """)
-                #expect(outcome.status == 74, "\(outcome.errors)")
-                #expect(try run.digest("small/run/last.safetensors") == before)
-                #expect(try run.digest("small/run/state.safetensors") == state)
-                #expect(try FileManager.default.contentsOfDirectory(atPath: "\(mount)/run").allSatisfy { !$0.hasSuffix("tmp") })
-            }
-        }
-
-        @Test func modelsAreEvaluatedAsTheyWereTrained() throws {
-            try SmallRun.with { run throws in
-                #expect(try run.train(out: "run", "--epochs", "1").status == 0)
-                let outcome = try run.shell(
-                    "$tapestry evaluate \(run.folder)/run/last.safetensors --data \(run.folder)/data --json")
-                struct Figures: Decodable { let top1, top5, loss, seconds: Double; let images: Int }
-                let figures = try outcome.json(as: Figures.self)
-                let epoch = try #require(try run.metrics("run").last)
-                #expect(figures.images == SmallRun.testImages)
-                #expect(abs(figures.top1 - epoch.testTop1) < 1e-9 && abs(figures.loss - epoch.testLoss) < 1e-5)
-            }
+            #expect(try run.metrics("whole") == run.metrics("cut"))
         }
     }
 
-    /// A folder with a data set in CIFAR-10's format, and runs beside it.
-    struct SmallRun {
-        static let testImages = 40
-        let folder: String
-
-        /// What every run shares; a network of 8 layers learns the images' brightness.
-        var options: String { "--arch ask/resnet8 --method ask:ASK_4a --data \(folder)/data --batch-size 16 --threads 1" }
-
-        static func with(_ body: (SmallRun) throws -> Void) throws {
-            try TemporaryFolder.with { folder in
-                let batches = "\(folder)/data/cifar-10-batches-bin"
-                try FileManager.default.createDirectory(atPath: batches, withIntermediateDirectories: true)
-                var random = RandomStream(seed: 7, purpose: .test)
-                let files = (1...5).map { ("data_batch_\($0)", 20) } + [("test_batch", testImages)]
-                for (name, count) in files {
-                    var bytes: [UInt8] = []
-                    for image in 0..<count {
-                        let label = image % 10
-                        bytes.append(UInt8(label))
-                        bytes += (0..<3072).map { _ in UInt8(label * 20 + random.integer(below: 40)) }
-                    }
-                    try AtomicFile.write(bytes, to: "\(batches)/\(name).bin")
-                }
-                let names = (0..<10).map { "class\($0)" }.joined(separator: "\n")
-                try AtomicFile.write(names + "\n", to: "\(batches)/batches.meta.txt")
-                try body(SmallRun(folder: folder))
-            }
-        }
-
-        func train(out: String, _ more: String...) throws -> Program.Outcome {
-            try shell("$tapestry train \(options) --out \(folder)/\(out) \(more.joined(separator: " "))")
-        }
-
-        func shell(_ line: String) throws -> Program.Outcome { try Program.shell(line) }
-
-        func digest(_ file: String) throws -> String {
-            let outcome = try shell("sha256sum < \(folder)/\(file)")
-            try #require(outcome.status == 0)
-            return outcome.output
-        }
-
-        /// The part of a line of metrics that does not depend on the clock.
-        struct Metrics: Decodable, Equatable {
-            let epoch: Int
-            let trainLoss, trainTop1, testLoss, testTop1, testTop5, learningRate: Double
-        }
-
-        func metrics(_ run: String) throws -> [Metrics] {
-            try String(contentsOfFile: "\(folder)/\(run)/metrics.jsonl", encoding: .utf8).split(separator: "\n").map {
-                try JSONDecoder().decode(Metrics.self, from: Data($0.utf8))
-            }
+    @Test(arguments: ["INT", "TERM"]) func askedToStopItSavesAndGoesOn(signal: String) throws {
+        try SmallRun.with { run throws in
+            #expect(try run.train(out: "whole", "--epochs", "30").status == 0)
+            // A signal before the program listens would end it as any other, so it waits for the first sign of life.
+            let outcome = try run.shell(
+                """
+                $tapestry train \(run.options) --epochs 30 --out \(run.folder)/cut & pid=$!
+                until [ -e \(run.folder)/cut/metrics.jsonl ]; do sleep 0.05; done
+                kill -\(signal) $pid; wait $pid
+                """)
+            #expect(outcome.status == 75, "\(outcome.errors)")
+            #expect(outcome.errors.contains("--resume"))
+            #expect(try run.shell("$tapestry train --resume --out \(run.folder)/cut").status == 0)
+            #expect(try run.digest("whole/last.safetensors") == run.digest("cut/last.safetensors"))
         }
     }
+
+    @Test func loadingThreadsDoNotMatter() throws {
+        try SmallRun.with { run throws in
+            for threads in ["1", "3"] {
+                #expect(
+                    try run.train(out: threads, "--epochs", "1", "--loading-threads", threads).status == 0)
+            }
+            #expect(try run.digest("1/last.safetensors") == run.digest("3/last.safetensors"))
+        }
+    }
+
+    @Test func seedsMatter() throws {
+        try SmallRun.with { run throws in
+            for seed in ["1", "2"] {
+                #expect(try run.train(out: seed, "--epochs", "1", "--seed", seed).status == 0)
+            }
+            #expect(try run.digest("1/last.safetensors") != run.digest("2/last.safetensors"))
+        }
+    }
+
+    @Test func lossThatIsNotFiniteStopsAndSparesCheckpoints() throws {
+        try SmallRun.with { run throws in
+            #expect(try run.train(out: "sound", "--epochs", "1").status == 0)
+            let outcome = try run.train(out: "wild", "--epochs", "2", "--lr", "1e30")
+            #expect(outcome.status == 65)
+            #expect(outcome.errors.contains("first layer to go wrong is \""))
+            let state = try SafetensorsFile.read("\(run.folder)/wild/state.safetensors")
+            #expect(state.tensors.compactMap(\.tensor.float32).allSatisfy { $0.elements.allSatisfy(\.isFinite) })
+        }
+    }
+
+    @Test func anExistingRunIsNotOverwritten() throws {
+        try SmallRun.with { run throws in
+            #expect(try run.train(out: "run", "--epochs", "1").status == 0)
+            let before = try run.digest("run/last.safetensors")
+            #expect(try run.train(out: "run", "--epochs", "1").status != 0)
+            #expect(try run.shell("$tapestry train --resume --out \(run.folder)/run --lr 0.5").status == 64)
+            #expect(try run.shell("$tapestry train --resume --out \(run.folder)/none").status == 66)
+            #expect(try run.digest("run/last.safetensors") == before)
+        }
+    }
+
+    /// Needs root, for a file system that is nearly full from the start.
+    @Test(.enabled(if: geteuid() == 0)) func aFullDiskLosesNothing() throws {
+        try SmallRun.with { run throws in
+            let mount = "\(run.folder)/small"
+            let mounted = try run.shell("mkdir \(mount) && mount -t tmpfs -o size=2m none \(mount)")
+            guard mounted.status == 0 else {
+                print("SKIPPED: aFullDiskLosesNothing: this machine lets nobody mount a file system")
+                return
+            }
+            defer { _ = try? run.shell("umount \(mount)") }
+            #expect(try run.train(out: "small/run", "--epochs", "2").status == 0)
+            let before = try run.digest("small/run/last.safetensors")
+            let state = try run.digest("small/run/state.safetensors")
+            // The run has come to its end: two more epochs are asked for in its own record.
+            let outcome = try run.shell(
+                """
+                sed -i 's/epochs: 2$/epochs: 4/' \(mount)/run/config.yaml
+                cat /dev/zero > \(mount)/ballast 2>/dev/null
+                $tapestry train --resume --out \(mount)/run
+                """)
+            #expect(outcome.status == 74, "\(outcome.errors)")
+            #expect(try run.digest("small/run/last.safetensors") == before)
+            #expect(try run.digest("small/run/state.safetensors") == state)
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: "\(mount)/run").allSatisfy { !$0.hasSuffix("tmp") })
+        }
+    }
+
+    @Test func modelsAreEvaluatedAsTheyWereTrained() throws {
+        try SmallRun.with { run throws in
+            #expect(try run.train(out: "run", "--epochs", "1").status == 0)
+            let outcome = try run.shell(
+                "$tapestry evaluate \(run.folder)/run/last.safetensors --data \(run.folder)/data --json")
+            struct Figures: Decodable { let top1, top5, loss, seconds: Double; let images: Int }
+            let figures = try outcome.json(as: Figures.self)
+            let epoch = try #require(try run.metrics("run").last)
+            #expect(figures.images == SmallRun.testImages)
+            #expect(abs(figures.top1 - epoch.testTop1) < 1e-9 && abs(figures.loss - epoch.testLoss) < 1e-5)
+        }
+    }
+}
+
+/// A folder with a data set in CIFAR-10's format, and runs beside it.
+struct SmallRun {
+    static let testImages = 40
+    let folder: String
+
+    /// What every run shares; a network of 8 layers learns the images' brightness.
+    var options: String { "--arch ask/resnet8 --method ask:ASK_4a --data \(folder)/data --batch-size 16 --threads 1" }
+
+    static func with(_ body: (SmallRun) throws -> Void) throws {
+        try TemporaryFolder.with { folder in
+            let batches = "\(folder)/data/cifar-10-batches-bin"
+            try FileManager.default.createDirectory(atPath: batches, withIntermediateDirectories: true)
+            var random = RandomStream(seed: 7, purpose: .test)
+            let files = (1...5).map { ("data_batch_\($0)", 20) } + [("test_batch", testImages)]
+            for (name, count) in files {
+                var bytes: [UInt8] = []
+                for image in 0..<count {
+                    let label = image % 10
+                    bytes.append(UInt8(label))
+                    bytes += (0..<3072).map { _ in UInt8(label * 20 + random.integer(below: 40)) }
+                }
+                try AtomicFile.write(bytes, to: "\(batches)/\(name).bin")
+            }
+            let names = (0..<10).map { "class\($0)" }.joined(separator: "\n")
+            try AtomicFile.write(names + "\n", to: "\(batches)/batches.meta.txt")
+            try body(SmallRun(folder: folder))
+        }
+    }
+
+    func train(out: String, _ more: String...) throws -> Program.Outcome {
+        try shell("$tapestry train \(options) --out \(folder)/\(out) \(more.joined(separator: " "))")
+    }
+
+    func shell(_ line: String) throws -> Program.Outcome { try Program.shell(line) }
+
+    func digest(_ file: String) throws -> String {
+        let outcome = try shell("sha256sum < \(folder)/\(file)")
+        try #require(outcome.status == 0)
+        return outcome.output
+    }
+
+    /// The part of a line of metrics that does not depend on the clock.
+    struct Metrics: Decodable, Equatable {
+        let epoch: Int
+        let trainLoss, trainTop1, testLoss, testTop1, testTop5, learningRate: Double
+    }
+
+    func metrics(_ run: String) throws -> [Metrics] {
+        try String(contentsOfFile: "\(folder)/\(run)/metrics.jsonl", encoding: .utf8).split(separator: "\n").map {
+            try JSONDecoder().decode(Metrics.self, from: Data($0.utf8))
+        }
+    }
+}
 #endif

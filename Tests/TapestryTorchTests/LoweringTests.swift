@@ -54,7 +54,8 @@ extension TorchTests {
                     let largest = expected.elements.map(abs).max() ?? 0
                     // Batch norms of nearly constant channels magnify rounding.
                     let slack = mode == .evaluation ? 1e-5 : 1e-3
-                    expectClose(actual, expected, within: Tolerance(absolute: slack * (1 + largest)), "\(mode) \(graph)")
+                    expectClose(
+                        actual, expected, within: Tolerance(absolute: slack * (1 + largest)), "\(mode) \(graph)")
                 }
             }
         }

@@ -53,7 +53,8 @@ extension Recipe {
     /// Sets every setting of a mapping.
     public mutating func apply(_ configuration: ConfigurationValue) throws(SettingError) {
         guard let members = configuration.members else {
-            throw SettingError("a recipe is a mapping of settings, not \(configuration.inline)", line: configuration.line)
+            throw SettingError(
+                "a recipe is a mapping of settings, not \(configuration.inline)", line: configuration.line)
         }
         for member in members { try set(member.key, to: member.value) }
     }
@@ -80,7 +81,8 @@ public enum Recipes {
         if let base = settings["recipe"]?.string { recipe = try Self.recipe(base) }
         do {
             try recipe.apply(
-                ConfigurationValue(.mapping((settings.members ?? []).filter { $0.key != "recipe" }), line: settings.line))
+                ConfigurationValue(
+                    .mapping((settings.members ?? []).filter { $0.key != "recipe" }), line: settings.line))
         } catch {
             throw ConfigurationError(file: nameOrFile, line: error.line, reason: error.description)
         }

@@ -78,7 +78,8 @@ extension RunConfiguration {
     private static let seedField = Field<RunConfiguration>(
         key: "seed", read: { ConfigurationValue(.string(String($0.seed))) },
         write: { configuration, value throws(SettingError) in
-            guard let seed = value.string.flatMap({ UInt64($0) }) ?? value.integer.flatMap({ UInt64(exactly: $0) }) else {
+            guard let seed = value.string.flatMap({ UInt64($0) }) ?? value.integer.flatMap({ UInt64(exactly: $0) })
+            else {
                 throw Field<RunConfiguration>.expected("a whole number from 0", for: "seed", value)
             }
             configuration.seed = seed

@@ -28,7 +28,8 @@ public final class Trainer {
     /// Throws before anything is written where configuration, data and network do not fit one another.
     public init(
         _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool, rank: ProcessRank = .single,
-        loadingThreads: Int = 1, isInterrupted: @escaping () -> Bool = { false }, observer: (any TrainingObserver)? = nil
+        loadingThreads: Int = 1, isInterrupted: @escaping () -> Bool = { false },
+        observer: (any TrainingObserver)? = nil
     ) throws {
         self.configuration = configuration
         self.folder = folder
@@ -79,7 +80,8 @@ public final class Trainer {
         observer?.trainingWillStart(
             RunSummary(
                 configuration: configuration, parameters: count.parameters, macs: count.macs,
-                trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads, finishedEpochs: position.epoch, finishedSteps: position.step))
+                trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads,
+                finishedEpochs: position.epoch, finishedSteps: position.step))
     }
 }
 
@@ -192,7 +194,8 @@ extension Trainer {
     /// A step can spoil parameters after its own loss was fine: such weights never replace sound ones.
     private func requireFinite(_ weights: Weights) throws {
         for node in step.network.graph.nodes {
-            for parameter in node.parameters where weights.tensors[parameter.name]!.elements.contains(where: { !$0.isFinite }) {
+            for parameter in node.parameters
+            where weights.tensors[parameter.name]!.elements.contains(where: { !$0.isFinite }) {
                 throw RunError.diverged(node: node.name, epoch: position.epoch + 1, step: position.step)
             }
         }

@@ -30,7 +30,8 @@ public struct TrainingData: Sendable {
         preprocessing = Preprocessing(
             for: test, size: configuration.imageSize, channels: configuration.channels, normalization: normalization)
         augmentation = try recipe.augmentation(
-            for: training, size: configuration.imageSize, channels: configuration.channels, normalization: normalization)
+            for: training, size: configuration.imageSize, channels: configuration.channels, normalization: normalization
+        )
     }
 }
 
@@ -44,7 +45,8 @@ extension Recipe {
         if randomResizedCrop {
             steps.append(.randomResizedCrop(size: target))
         } else {
-            steps = Preprocessing(for: dataset, size: size, channels: dataset.channels, normalization: normalization).steps
+            steps = Preprocessing(for: dataset, size: size, channels: dataset.channels, normalization: normalization)
+                .steps
                 .map(AugmentationStep.preprocessing)
             if cropPadding > 0 { steps.append(.padAndCrop(padding: cropPadding, size: target)) }
         }

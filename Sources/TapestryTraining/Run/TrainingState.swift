@@ -58,7 +58,8 @@ struct TrainingState {
         let file = try SafetensorsFile.read(path)
         guard file.metadata["tapestry.state"] == Self.version else {
             let found = file.metadata["tapestry.state"].map { "version \($0)" } ?? "another kind of file"
-            throw FormatError(file: path, reason: "expected a training state of version \(Self.version), found \(found)")
+            throw FormatError(
+                file: path, reason: "expected a training state of version \(Self.version), found \(found)")
         }
         func decode<Value: Decodable>(_ type: Value.Type, _ key: String) throws -> Value {
             do { return try JSONDecoder().decode(type, from: Data((file.metadata[key] ?? "").utf8)) } catch {

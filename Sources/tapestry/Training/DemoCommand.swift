@@ -1,109 +1,110 @@
 #if TAPESTRY_TORCH
-    import Foundation
-    import TapestryCore
-    import TapestryData
-    import TapestryFormats
-    import TapestryMethods
-    import TapestryRewrites
-    import TapestryTraining
+import Foundation
+import TapestryCore
+import TapestryData
+import TapestryFormats
+import TapestryMethods
+import TapestryRewrites
+import TapestryTraining
 
-    extension Demo {
-        private static let architecture = "ask/resnet20"
-        private static let methods = ["dense", "ask:ASK_5a"]
-        private static let packagedData = "/usr/share/datasets/fashion-mnist"
+extension Demo {
+    private static let architecture = "ask/resnet20"
+    private static let methods = ["dense", "ask:ASK_5a"]
+    private static let packagedData = "/usr/share/datasets/fashion-mnist"
 
-        func demonstrate() async throws {
-            let directory = data ?? Self.packagedData
-            let budget = computing.threads.budget
-            Console.note("threads: \(budget), one more that loads images and mostly waits")
-            Interruption.listen()
-            var rows: [Row] = []
-            for method in Self.methods {
-                let configuration = try configuration(method: method, data: directory, threads: budget.count)
-                let folder = RunFolder(path: "\(out)/\(method.replacing(":", with: "-"))")
-                rows.append(try row(method, try run(configuration, in: folder), configuration))
+    func demonstrate() async throws {
+        let directory = data ?? Self.packagedData
+        let budget = computing.threads.budget
+        Console.note("threads: \(budget), one more that loads images and mostly waits")
+        Interruption.listen()
+        var rows: [Row] = []
+        for method in Self.methods {
+            let configuration = try configuration(method: method, data: directory, threads: budget.count)
+            let folder = RunFolder(path: "\(out)/\(method.replacing(":", with: "-"))")
+            rows.append(try row(method, try run(configuration, in: folder), configuration))
+        }
+        try report(rows)
+    }
+
+    /// A recipe that is good after minutes: one cycle of a cosine, on most of the images.
+    private func configuration(method: String, data: String, threads: Int) throws -> RunConfiguration {
+        var recipe = try Recipes.recipe("ask")
+        recipe.epochs = 2
+        recipe.batchSize = 128
+        recipe.schedule = .cosine
+        recipe.scheduleUnit = .step
+        recipe.warmUpEpochs = 0.2
+        recipe.cropPadding = 2
+        var configuration = RunConfiguration(
+            architecture: Self.architecture, classes: 10, imageSize: 28, channels: 1, data: data,
+            dataset: .fashionMNIST, recipe: recipe)
+        configuration.methods = [MethodAssignment.Rule(pattern: "*", method: method)]
+        configuration.trainingLimit = 24_000
+        configuration.device = computing.device.defaultValueDescription
+        configuration.precision = computing.precision == .bf16 ? .bf16 : .fp32
+        configuration.threads = threads
+        return configuration
+    }
+
+    /// Trains, or goes on with, or reuses what an earlier demo left.
+    private func run(
+        _ configuration: RunConfiguration, in folder: RunFolder
+    ) throws -> (last: EpochMetrics, trainSeconds: Double) {
+        var configuration = configuration
+        if folder.hasRun {
+            let recorded = try RunConfiguration(readingFrom: folder.configuration)
+            guard recorded == configuration else {
+                throw RunError.unsuitable(
+                    "\(folder.path) holds a run of other settings; remove it, or pass another --out")
             }
-            try report(rows)
+            configuration = recorded
         }
-
-        /// A recipe that is good after minutes: one cycle of a cosine, on most of the images.
-        private func configuration(method: String, data: String, threads: Int) throws -> RunConfiguration {
-            var recipe = try Recipes.recipe("ask")
-            recipe.epochs = 2
-            recipe.batchSize = 128
-            recipe.schedule = .cosine
-            recipe.scheduleUnit = .step
-            recipe.warmUpEpochs = 0.2
-            recipe.cropPadding = 2
-            var configuration = RunConfiguration(
-                architecture: Self.architecture, classes: 10, imageSize: 28, channels: 1, data: data,
-                dataset: .fashionMNIST, recipe: recipe)
-            configuration.methods = [MethodAssignment.Rule(pattern: "*", method: method)]
-            configuration.trainingLimit = 24_000
-            configuration.device = computing.device.defaultValueDescription
-            configuration.precision = computing.precision == .bf16 ? .bf16 : .fp32
-            configuration.threads = threads
-            return configuration
-        }
-
-        /// Trains, or goes on with, or reuses what an earlier demo left.
-        private func run(
-            _ configuration: RunConfiguration, in folder: RunFolder
-        ) throws -> (last: EpochMetrics, trainSeconds: Double) {
-            var configuration = configuration
-            if folder.hasRun {
-                let recorded = try RunConfiguration(readingFrom: folder.configuration)
-                guard recorded == configuration else {
-                    throw RunError.unsuitable(
-                        "\(folder.path) holds a run of other settings; remove it, or pass another --out")
-                }
-                configuration = recorded
-            }
-            let reporter = TrainingReporter()
-            let trainer = try Trainer(
-                configuration, in: folder, resuming: folder.hasRun, isInterrupted: { Interruption.isRequested }, observer: reporter)
-            switch try trainer.run() {
-            case .finished(_, let last):
-                return (last, try folder.readMetrics().reduce(0) { $0 + $1.trainSeconds })
-            case .interrupted:
-                reporter.clear()
-                throw CommandFailure(.interrupted, "interrupted; run the demo again to go on where it stopped")
-            }
-        }
-
-        private func row(
-            _ method: String, _ result: (last: EpochMetrics, trainSeconds: Double), _ configuration: RunConfiguration
-        ) throws -> Row {
-            let count = try Count(try configuration.graph())
-            return Row(
-                network: Self.architecture, method: method, parameters: count.parameters, macs: count.macs,
-                top1: result.last.testTop1, imagesPerSecond: result.last.imagesPerSecond,
-                trainSeconds: result.trainSeconds)
-        }
-
-        private func report(_ rows: [Row]) throws {
-            if json { return try Console.printJSON(rows) }
-            var table = Table(
-                ("network", .left), ("method", .left), ("parameters", .right), ("multiply-adds", .right),
-                ("top-1", .right), ("images/s", .right), ("training", .right))
-            for row in rows {
-                table.append(
-                    row.network, row.method, row.parameters.grouped, row.macs.grouped, row.top1.percent,
-                    Int(row.imagesPerSecond).grouped, ProgressBar.duration(row.trainSeconds))
-            }
-            try Console.print(table.text)
-        }
-
-        private struct Row: Encodable {
-            let network: String
-            let method: String
-            let parameters: Int
-            let macs: Int
-            /// In per cent.
-            let top1: Double
-            /// Of training.
-            let imagesPerSecond: Double
-            let trainSeconds: Double
+        let reporter = TrainingReporter()
+        let trainer = try Trainer(
+            configuration, in: folder, resuming: folder.hasRun, isInterrupted: { Interruption.isRequested },
+            observer: reporter)
+        switch try trainer.run() {
+        case .finished(_, let last):
+            return (last, try folder.readMetrics().reduce(0) { $0 + $1.trainSeconds })
+        case .interrupted:
+            reporter.clear()
+            throw CommandFailure(.interrupted, "interrupted; run the demo again to go on where it stopped")
         }
     }
+
+    private func row(
+        _ method: String, _ result: (last: EpochMetrics, trainSeconds: Double), _ configuration: RunConfiguration
+    ) throws -> Row {
+        let count = try Count(try configuration.graph())
+        return Row(
+            network: Self.architecture, method: method, parameters: count.parameters, macs: count.macs,
+            top1: result.last.testTop1, imagesPerSecond: result.last.imagesPerSecond,
+            trainSeconds: result.trainSeconds)
+    }
+
+    private func report(_ rows: [Row]) throws {
+        if json { return try Console.printJSON(rows) }
+        var table = Table(
+            ("network", .left), ("method", .left), ("parameters", .right), ("multiply-adds", .right),
+            ("top-1", .right), ("images/s", .right), ("training", .right))
+        for row in rows {
+            table.append(
+                row.network, row.method, row.parameters.grouped, row.macs.grouped, row.top1.percent,
+                Int(row.imagesPerSecond).grouped, ProgressBar.duration(row.trainSeconds))
+        }
+        try Console.print(table.text)
+    }
+
+    private struct Row: Encodable {
+        let network: String
+        let method: String
+        let parameters: Int
+        let macs: Int
+        /// In per cent.
+        let top1: Double
+        /// Of training.
+        let imagesPerSecond: Double
+        let trainSeconds: Double
+    }
+}
 #endif

@@ -1,116 +1,116 @@
 #if TAPESTRY_TORCH
-    import TapestryCore
-    import TapestryData
-    import TapestryFormats
-    import TapestryMethods
-    import TapestryTorch
-    import TapestryTraining
+import TapestryCore
+import TapestryData
+import TapestryFormats
+import TapestryMethods
+import TapestryTorch
+import TapestryTraining
 
-    extension Evaluate {
-        func evaluate() async throws {
-            guard engine == .torch else {
-                throw CommandFailure(.unavailable, "--engine native is not there yet; leave it out to use libtorch")
-            }
-            guard let directory = dataArguments.data else { throw CommandFailure(.usage, "--data is missing") }
-            let opened = try DatasetKind.open(dataArguments.dataset, directory: directory, split: .test)
-            let dataset = dataArguments.limitTest.map { DatasetSubset(opened.dataset, first: $0) } ?? opened.dataset
-            let budget = computing.threads.budget
-            let device = computing.device.torch
-            try TorchRuntime.start(threads: budget.count, device: device)
-            Console.note("threads: \(budget)")
-            var results: [Row] = []
-            for path in models {
-                let model = try model(at: path, kind: opened.kind)
-                let result = try evaluate(model, path: path, dataset: dataset, kind: opened.kind, device: device)
-                results.append(Row(model: path, result))
-            }
-            try report(results)
+extension Evaluate {
+    func evaluate() async throws {
+        guard engine == .torch else {
+            throw CommandFailure(.unavailable, "--engine native is not there yet; leave it out to use libtorch")
         }
-
-        /// A Tapestry model, or with --arch a file of its weights alone.
-        private func model(at path: String, kind: DatasetKind) throws -> Model {
-            guard networkArguments.arch != nil else { return try ModelFile.read(path) }
-            let file = try SafetensorsFile.read(path)
-            let options = NetworkOptions(
-                classes: kind.classCount, imageSize: kind.imageSize, channels: kind.channels)
-            let graph = try networkArguments.network(implied: options).graph
-            var weights = Weights()
-            for entry in file.tensors { weights.tensors[entry.name] = entry.tensor.float32 }
-            do { return try Model(graph: graph, weights: weights, facts: [:]) } catch {
-                throw FormatError(file: path, reason: "does not fit --arch and --method: \(error)")
-            }
+        guard let directory = dataArguments.data else { throw CommandFailure(.usage, "--data is missing") }
+        let opened = try DatasetKind.open(dataArguments.dataset, directory: directory, split: .test)
+        let dataset = dataArguments.limitTest.map { DatasetSubset(opened.dataset, first: $0) } ?? opened.dataset
+        let budget = computing.threads.budget
+        let device = computing.device.torch
+        try TorchRuntime.start(threads: budget.count, device: device)
+        Console.note("threads: \(budget)")
+        var results: [Row] = []
+        for path in models {
+            let model = try model(at: path, kind: opened.kind)
+            let result = try evaluate(model, path: path, dataset: dataset, kind: opened.kind, device: device)
+            results.append(Row(model: path, result))
         }
+        try report(results)
+    }
 
-        private func evaluate(
-            _ model: Model, path: String, dataset: any ImageDataset, kind: DatasetKind, device: Device
-        ) throws -> EvaluationResult {
-            let input = model.graph.inputShape
-            let classes = try model.graph.classCount()
-            guard dataset.classNames.count <= classes else {
-                throw CommandFailure(
-                    .badData, "\(path) tells \(classes) classes apart, the data set has \(dataset.classNames.count)")
-            }
-            guard input[1] == input[2] else {
-                throw CommandFailure(.badData, "\(path) takes images of \(input), which are not square")
-            }
-            let name = normalize ?? model.facts["normalization"] ?? kind.normalizationName
-            let preprocessing = Preprocessing(
-                for: dataset, size: input[1], channels: input[0],
-                normalization: try Normalization.preset(name, channels: input[0]))
-            let network = try TorchNetwork(model.graph, weights: model.weights, device: device)
-            let bar = ProgressBar(path, total: dataset.count, unit: "images")
-            defer { bar.finish() }
-            var done = 0
-            return try Evaluator(
-                dataset, preprocessing: preprocessing, batchSize: batchSize,
-                precision: computing.precision == .bf16 ? .bf16 : .fp32
-            ).evaluate(network) { count in
-                bar.advance(by: count - done)
-                done = count
-            }
-        }
-
-        private func report(_ rows: [Row]) throws {
-            if json {
-                if rows.count == 1 { try Console.printJSON(rows[0]) } else { try Console.printJSON(rows) }
-                return
-            }
-            var table = Table(
-                ("model", .left), ("top-1", .right), ("top-5", .right), ("loss", .right), ("images", .right),
-                ("images/s", .right))
-            for row in rows {
-                table.append(
-                    row.model, row.top1.percent, row.top5.percent, row.loss.decimals(4), row.images.grouped,
-                    Int(Double(row.images) / max(row.seconds, 1e-9)).grouped)
-            }
-            try Console.print(table.text)
-        }
-
-        private struct Row: Encodable {
-            let model: String
-            let top1: Double
-            let top5: Double
-            let loss: Double
-            let images: Int
-            let seconds: Double
-
-            init(model: String, _ result: EvaluationResult) {
-                self.model = model
-                top1 = result.top1
-                top5 = result.top5
-                loss = result.loss
-                images = result.images
-                seconds = result.seconds
-            }
+    /// A Tapestry model, or with --arch a file of its weights alone.
+    private func model(at path: String, kind: DatasetKind) throws -> Model {
+        guard networkArguments.arch != nil else { return try ModelFile.read(path) }
+        let file = try SafetensorsFile.read(path)
+        let options = NetworkOptions(
+            classes: kind.classCount, imageSize: kind.imageSize, channels: kind.channels)
+        let graph = try networkArguments.network(implied: options).graph
+        var weights = Weights()
+        for entry in file.tensors { weights.tensors[entry.name] = entry.tensor.float32 }
+        do { return try Model(graph: graph, weights: weights, facts: [:]) } catch {
+            throw FormatError(file: path, reason: "does not fit --arch and --method: \(error)")
         }
     }
 
-    extension DeviceName {
-        var torch: Device {
-            switch self {
-            case .cpu: .cpu
-            case .cuda(let index): .cuda(index)
-            }
+    private func evaluate(
+        _ model: Model, path: String, dataset: any ImageDataset, kind: DatasetKind, device: Device
+    ) throws -> EvaluationResult {
+        let input = model.graph.inputShape
+        let classes = try model.graph.classCount()
+        guard dataset.classNames.count <= classes else {
+            throw CommandFailure(
+                .badData, "\(path) tells \(classes) classes apart, the data set has \(dataset.classNames.count)")
+        }
+        guard input[1] == input[2] else {
+            throw CommandFailure(.badData, "\(path) takes images of \(input), which are not square")
+        }
+        let name = normalize ?? model.facts["normalization"] ?? kind.normalizationName
+        let preprocessing = Preprocessing(
+            for: dataset, size: input[1], channels: input[0],
+            normalization: try Normalization.preset(name, channels: input[0]))
+        let network = try TorchNetwork(model.graph, weights: model.weights, device: device)
+        let bar = ProgressBar(path, total: dataset.count, unit: "images")
+        defer { bar.finish() }
+        var done = 0
+        return try Evaluator(
+            dataset, preprocessing: preprocessing, batchSize: batchSize,
+            precision: computing.precision == .bf16 ? .bf16 : .fp32
+        ).evaluate(network) { count in
+            bar.advance(by: count - done)
+            done = count
         }
     }
+
+    private func report(_ rows: [Row]) throws {
+        if json {
+            if rows.count == 1 { try Console.printJSON(rows[0]) } else { try Console.printJSON(rows) }
+            return
+        }
+        var table = Table(
+            ("model", .left), ("top-1", .right), ("top-5", .right), ("loss", .right), ("images", .right),
+            ("images/s", .right))
+        for row in rows {
+            table.append(
+                row.model, row.top1.percent, row.top5.percent, row.loss.decimals(4), row.images.grouped,
+                Int(Double(row.images) / max(row.seconds, 1e-9)).grouped)
+        }
+        try Console.print(table.text)
+    }
+
+    private struct Row: Encodable {
+        let model: String
+        let top1: Double
+        let top5: Double
+        let loss: Double
+        let images: Int
+        let seconds: Double
+
+        init(model: String, _ result: EvaluationResult) {
+            self.model = model
+            top1 = result.top1
+            top5 = result.top5
+            loss = result.loss
+            images = result.images
+            seconds = result.seconds
+        }
+    }
+}
+
+extension DeviceName {
+    var torch: Device {
+        switch self {
+        case .cpu: .cpu
+        case .cuda(let index): .cuda(index)
+        }
+    }
+}
 #endif

@@ -1,61 +1,61 @@
 #if TAPESTRY_TORCH
-    import TapestryTraining
+import TapestryTraining
 
-    /// Shows a run's course on standard error: a bar while an epoch goes on, a line when it is done.
-    final class TrainingReporter: TrainingObserver {
-        private var bar: ProgressBar?
-        private var barEpoch = 0
-        private var evaluated = 0
+/// Shows a run's course on standard error: a bar while an epoch goes on, a line when it is done.
+final class TrainingReporter: TrainingObserver {
+    private var bar: ProgressBar?
+    private var barEpoch = 0
+    private var evaluated = 0
 
-        func trainingWillStart(_ summary: RunSummary) {
-            let configuration = summary.configuration
+    func trainingWillStart(_ summary: RunSummary) {
+        let configuration = summary.configuration
+        Console.note(
+            "\(configuration.architecture) \(configuration.methodText): \(summary.parameters.grouped)"
+                + " parameters, \(summary.macs.grouped) multiply-adds; \(summary.trainingImages.grouped) images to"
+                + " train on, \(summary.testImages.grouped) to test on; \(configuration.precision.rawValue) on"
+                + " \(configuration.device)")
+        if summary.finishedEpochs > 0 || summary.finishedSteps > 0 {
             Console.note(
-                "\(configuration.architecture) \(configuration.methodText): \(summary.parameters.grouped)"
-                    + " parameters, \(summary.macs.grouped) multiply-adds; \(summary.trainingImages.grouped) images to"
-                    + " train on, \(summary.testImages.grouped) to test on; \(configuration.precision.rawValue) on"
-                    + " \(configuration.device)")
-            if summary.finishedEpochs > 0 || summary.finishedSteps > 0 {
-                Console.note(
-                    "resuming after \(summary.finishedEpochs) epochs and \(summary.finishedSteps) steps")
-            }
-        }
-
-        func trainingDidStep(_ progress: StepProgress) {
-            if barEpoch != progress.epoch {
-                barEpoch = progress.epoch
-                bar = ProgressBar(
-                    "epoch \(progress.epoch)/\(progress.epochs)",
-                    total: (progress.stepsPerEpoch - progress.step + 1) * progress.images, unit: "images")
-            }
-            bar?.advance(
-                by: progress.images,
-                detail: "loss \(progress.meanLoss.decimals(3))  top-1 \(progress.top1.percent)")
-        }
-
-        func evaluationDidAdvance(epoch: Int, done: Int, total: Int) {
-            if done <= evaluated || evaluated == 0 {
-                clear()
-                bar = ProgressBar("epoch \(epoch) test", total: total, unit: "images")
-                evaluated = 0
-            }
-            bar?.advance(by: done - evaluated)
-            evaluated = done
-        }
-
-        func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool) {
-            clear()
-            evaluated = 0
-            Console.note(
-                "epoch \(metrics.epoch): loss \(metrics.trainLoss.decimals(4))  train \(metrics.trainTop1.percent)"
-                    + "  test \(metrics.testTop1.percent)\(isBest ? " (best)" : "")"
-                    + "  \(Int(metrics.imagesPerSecond).grouped) images/s"
-                    + "  \(ProgressBar.duration(metrics.trainSeconds + metrics.testSeconds))")
-        }
-
-        /// Takes the bar away, before something else is said.
-        func clear() {
-            bar?.finish()
-            bar = nil
+                "resuming after \(summary.finishedEpochs) epochs and \(summary.finishedSteps) steps")
         }
     }
+
+    func trainingDidStep(_ progress: StepProgress) {
+        if barEpoch != progress.epoch {
+            barEpoch = progress.epoch
+            bar = ProgressBar(
+                "epoch \(progress.epoch)/\(progress.epochs)",
+                total: (progress.stepsPerEpoch - progress.step + 1) * progress.images, unit: "images")
+        }
+        bar?.advance(
+            by: progress.images,
+            detail: "loss \(progress.meanLoss.decimals(3))  top-1 \(progress.top1.percent)")
+    }
+
+    func evaluationDidAdvance(epoch: Int, done: Int, total: Int) {
+        if done <= evaluated || evaluated == 0 {
+            clear()
+            bar = ProgressBar("epoch \(epoch) test", total: total, unit: "images")
+            evaluated = 0
+        }
+        bar?.advance(by: done - evaluated)
+        evaluated = done
+    }
+
+    func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool) {
+        clear()
+        evaluated = 0
+        Console.note(
+            "epoch \(metrics.epoch): loss \(metrics.trainLoss.decimals(4))  train \(metrics.trainTop1.percent)"
+                + "  test \(metrics.testTop1.percent)\(isBest ? " (best)" : "")"
+                + "  \(Int(metrics.imagesPerSecond).grouped) images/s"
+                + "  \(ProgressBar.duration(metrics.trainSeconds + metrics.testSeconds))")
+    }
+
+    /// Takes the bar away, before something else is said.
+    func clear() {
+        bar?.finish()
+        bar = nil
+    }
+}
 #endif
