@@ -14,6 +14,12 @@ import Testing
         #expect(abs(factors[120] - 0.01) < 1e-15 && abs(factors[159] - 0.01) < 1e-15)
     }
 
+    @Test func milestonesOfShortRunsFallWithinEpochs() {
+        let factors = rates(Recipe().learningRateSchedule, epochs: 3, steps: 4)
+        #expect(factors[0..<6].allSatisfy { $0 == 1 } && factors[6..<9].allSatisfy { $0 == 0.1 })
+        #expect(factors[9...].allSatisfy { abs($0 - 0.01) < 1e-15 })
+    }
+
     @Test func stepsComeAtTheirEpochs() {
         let factors = rates(.init(shape: .step(epochs: 2, factor: 0.5)), epochs: 6)
         #expect(factors == [1, 1, 0.5, 0.5, 0.25, 0.25])

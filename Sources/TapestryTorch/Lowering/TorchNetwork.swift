@@ -6,7 +6,7 @@ import TapestryCore
 public final class TorchNetwork {
     /// A tensor that an optimiser moves.
     public struct TrainedParameter {
-        /// The state-dict key; for a convolution `name.weight`, in however many tensors a file stores it.
+        /// The state-dict key; for a convolution on a support, of the kernels that stand for its stored weights.
         public let name: String
         public let role: ParameterRole
         public let value: TorchTensor
@@ -20,29 +20,62 @@ public final class TorchNetwork {
     private var positions: [String: Int] = [:]
     private var statistics: [String: TorchTensor] = [:]
     private var batchCounts: [String: Int64]
+    private var realizations: [String: ConvolutionRealization] = [:]
     private let plan: Plan
 
+    /// How convolutions on a support are computed.
+    package enum Realization {
+        /// As is cheapest.
+        case automatic
+        /// By one masked kernel each.
+        case masked
+        /// By windows wherever that is possible.
+        case windows
+    }
+
     /// Throws `GraphError` where the weights do not fit the graph, `TorchError` where libtorch refuses.
-    public init(_ graph: Graph, weights: Weights, device: Device) throws {
+    public convenience init(_ graph: Graph, weights: Weights, device: Device) throws {
+        try self.init(graph, weights: weights, device: device, realization: .automatic)
+    }
+
+    /// For tests and measurements, which compare the ways in which a convolution can be computed.
+    package init(_ graph: Graph, weights: Weights, device: Device, realization: Realization) throws {
         try Verifier.verify(graph)
         try weights.check(against: graph)
         self.graph = graph
         self.device = device
         plan = Plan(graph)
         batchCounts = weights.batchCounts
-        for node in graph.nodes { try place(node, weights) }
+        for (node, shape) in zip(graph.nodes, try graph.outputShapes()) {
+            if case .convolution(let convolution) = node.operation {
+                realizations[node.name] =
+                    switch realization {
+                    case .automatic:
+                        ConvolutionRealization(
+                            cheapestFor: convolution, outputSize: Size(height: shape[1], width: shape[2]), on: device)
+                    case .masked: ConvolutionRealization(masked: convolution)
+                    case .windows:
+                        ConvolutionRealization(windowsOf: convolution) ?? ConvolutionRealization(masked: convolution)
+                    }
+            }
+            try place(node, weights)
+        }
     }
 
     private func place(_ node: Node, _ weights: Weights) throws {
         var parameters = node.parameters
-        if case .convolution(let convolution) = node.operation {
-            let layout = ConvolutionWeights(convolution, named: node.name)
-            let mask = try layout.mask.map { mask in
+        if let realization = realizations[node.name] {
+            let stored = parameters.filter { $0.role == .convolutionWeight }.map { weights.tensors[$0.name]! }
+            let mask = try realization.mask.map { mask in
                 try TorchTensor(mask, on: device, memoryFormat: .channelsLast)
             }
-            try append(
-                "\(node.name).weight", .convolutionWeight, layout.unpack(weights), mask: mask,
-                memoryFormat: .channelsLast)
+            for (piece, kernel) in realization.kernels(from: stored).enumerated() {
+                // Of one channel both layouts are the same memory; see `ConvolutionRealization.run` for the difference.
+                let format = kernel.shape[1] == 1 ? MemoryFormat.contiguous : .channelsLast
+                try append(
+                    realization.parameterName(of: piece, in: node.name), .convolutionWeight, kernel, mask: mask,
+                    memoryFormat: format)
+            }
             parameters.removeAll { $0.role == .convolutionWeight }
         }
         for parameter in parameters {
@@ -67,21 +100,51 @@ public final class TorchNetwork {
 
     /// The values of all parameters and running statistics now, as a model stores them: waits for the device.
     public func weights() throws(TorchError) -> Weights {
-        var weights = Weights(batchCounts: batchCounts)
-        for node in graph.nodes {
-            if case .convolution(let convolution) = node.operation {
-                let layout = ConvolutionWeights(convolution, named: node.name)
-                layout.pack(try value("\(node.name).weight").host(), into: &weights)
-            }
-            for parameter in node.parameters where weights.tensors[parameter.name] == nil {
-                let tensor = parameter.role.isTrainable ? value(parameter.name) : statistics[parameter.name]!
-                weights.tensors[parameter.name] = try tensor.host()
-            }
-        }
+        var weights = Weights(
+            tensors: try stored { parameter throws(TorchError) in parameter.value }, batchCounts: batchCounts)
+        for (name, tensor) in statistics { weights.tensors[name] = try tensor.host() }
         return weights
     }
 
+    /// The gradients that `backward` left, as a model would store them; zero where there is none. Waits for the device.
+    public func gradients() throws(TorchError) -> [String: Tensor<Float>] {
+        try stored { parameter throws(TorchError) in
+            if let gradient = parameter.value.grad { return gradient }
+            return try parameter.value.detached().zerosLike()
+        }
+    }
+
+    /// A tensor of each parameter's shape, gathered on the host under the keys of the state dict.
+    private func stored(
+        _ tensor: (TrainedParameter) throws(TorchError) -> TorchTensor
+    ) throws(TorchError) -> [String: Tensor<Float>] {
+        func host(_ name: String) throws(TorchError) -> Tensor<Float> {
+            try tensor(parameters[positions[name]!]).host()
+        }
+        var tensors: [String: Tensor<Float>] = [:]
+        for node in graph.nodes {
+            if let realization = realizations[node.name] {
+                var kernels: [Tensor<Float>] = []
+                for piece in realization.pieces.indices {
+                    kernels.append(try host(realization.parameterName(of: piece, in: node.name)))
+                }
+                let stored = realization.storedWeights(from: kernels)
+                for (piece, tensor) in zip(realization.convolution.storedWeights, stored) {
+                    tensors["\(node.name).\(piece.suffix)"] = tensor
+                }
+            }
+            for parameter in node.parameters where parameter.role.isTrainable && tensors[parameter.name] == nil {
+                tensors[parameter.name] = try host(parameter.name)
+            }
+        }
+        return tensors
+    }
+
     private func value(_ name: String) -> TorchTensor { parameters[positions[name]!].value }
+
+    private func kernels(of name: String, _ realization: ConvolutionRealization) -> [TorchTensor] {
+        realization.pieces.indices.map { value(realization.parameterName(of: $0, in: name)) }
+    }
 
     public var namedParameters: [NamedTensor] { parameters.map { NamedTensor(name: $0.name, tensor: $0.value) } }
 
@@ -152,7 +215,11 @@ extension TorchNetwork {
     private func value(of node: Node, _ inputs: [TorchTensor], _ mode: Mode) throws(TorchError) -> TorchTensor {
         let x = inputs[0]
         switch node.operation {
-        case .convolution(let convolution): return try convolve(x, convolution, named: node.name)
+        case .convolution(let convolution):
+            let realization = realizations[node.name]!
+            return try realization(
+                x, kernels: kernels(of: node.name, realization),
+                bias: convolution.hasBias ? value("\(node.name).bias") : nil)
         case .batchNorm(let norm): return try normalize(x, norm, named: node.name, mode)
         case .linear(let linear):
             return try x.linear(
@@ -174,20 +241,6 @@ extension TorchNetwork {
         case .stopGradient: return try x.detached()
         case .flatten: return try x.flattened()
         }
-    }
-
-    private func convolve(
-        _ x: TorchTensor, _ convolution: Convolution, named name: String
-    ) throws(TorchError) -> TorchTensor {
-        let padding = convolution.padding
-        // libtorch's convolution pads both sides alike.
-        let image =
-            padding.isSymmetric
-            ? x : try x.constantPad([(padding.top, padding.bottom), (padding.left, padding.right)])
-        return try image.convolution(
-            weight: value("\(name).weight"), bias: convolution.hasBias ? value("\(name).bias") : nil,
-            stride: convolution.stride.extents, padding: padding.isSymmetric ? [padding.top, padding.left] : [0, 0],
-            dilation: convolution.dilation.extents, groups: convolution.groups)
     }
 
     private func normalize(

@@ -45,7 +45,8 @@ public struct Recipe: Hashable, Sendable {
     public var biasLearningRateFactor = 1.0
 
     public var schedule = ScheduleKind.multiStep
-    public var scheduleUnit = ScheduleUnit.epoch
+    /// Whether the rate moves with every step or only between epochs: the same where milestones fall between epochs.
+    public var scheduleUnit = ScheduleUnit.step
     /// Shares of the run, for `multi-step`.
     public var milestones = [0.5, 0.75]
     /// For `step`.
