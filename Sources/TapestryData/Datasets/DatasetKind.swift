@@ -44,7 +44,7 @@ public enum DatasetKind: String, CaseIterable, Codable, Sendable {
             throw InputNotFound(
                 path: directory,
                 remedy: "no known data set here: expected CIFAR's batches, the idx files of MNIST or Fashion-MNIST, "
-                    + "or folders train and val with a folder of images per class")
+                    + "or folders train and val (or test) with a folder of images per class")
         }
         return (kind, try kind.open(directory: directory, split: split))
     }

@@ -30,10 +30,25 @@ extension Recipe {
         .integer("crop-padding", \.cropPadding, in: 0...65_536),
         .bool("random-resized-crop", \.randomResizedCrop),
         .real("flip-probability", \.flipProbability, in: 0...1),
-        .reals("color-jitter", \.colorJitter, in: 0...10),
+        colorJitterField,
         .integer("cutout", \.cutout, in: 0...65_536),
         .optionalString("normalization", \.normalization, oneOf: Normalization.presetNames),
     ]
+
+    /// None, or four strengths, of which the hue's is at most half a turn.
+    private static let colorJitterField: Field<Recipe> = {
+        let numbers = Field<Recipe>.reals("color-jitter", \.colorJitter, in: 0...10)
+        return Field(key: numbers.key, read: numbers.read) { recipe, value throws(SettingError) in
+            var changed = recipe
+            try numbers.write(&changed, value)
+            let jitter = changed.colorJitter
+            guard jitter.isEmpty || jitter.count == 4 && jitter[3] <= 0.5 else {
+                throw Field<Recipe>.expected(
+                    "[] or [brightness, contrast, saturation, hue], the hue at most 0.5", for: numbers.key, value)
+            }
+            recipe = changed
+        }
+    }()
 
     /// The recipe as a mapping of its settings.
     public var configuration: ConfigurationValue {
@@ -67,18 +82,24 @@ public enum Recipes {
         ("ask", "ASKs: SGD 0.1, x0.1 at 1/2 and 3/4 of 160 epochs; crop, flip", ask)
     ]
 
-    /// A recipe by name, or the `ask` recipe with the settings of a YAML file. Throws `SettingError` for a bad setting
-    /// and what reading the file throws.
+    /// A recipe by name, or the settings of a YAML file over the recipe that its `recipe` names (`ask` without one).
+    /// Throws `SettingError` for an unknown name, `ConfigurationError` for a bad setting, and what reading the file throws.
     public static func recipe(_ nameOrFile: String) throws -> Recipe {
-        if let named = named.first(where: { $0.name == nameOrFile }) { return named.recipe }
+        if let recipe = builtIn(nameOrFile) { return recipe }
+        let names = named.map(\.name).joined(separator: " ")
         guard nameOrFile.hasSuffix(".yaml") || nameOrFile.hasSuffix(".yml") else {
             throw SettingError(
-                "no recipe is called \"\(nameOrFile)\"; known are \(named.map(\.name).joined(separator: " ")),"
-                    + " or name a .yaml file of settings")
+                "no recipe is called \"\(nameOrFile)\"; known are \(names), or name a .yaml file of settings")
         }
         let settings = try ConfigurationValue.read(nameOrFile)
         var recipe = ask
-        if let base = settings["recipe"]?.string { recipe = try Self.recipe(base) }
+        if let base = settings["recipe"] {
+            guard let known = base.string.flatMap(builtIn) else {
+                throw ConfigurationError(
+                    file: nameOrFile, line: base.line, reason: "recipe must be one of \(names), not \(base.inline)")
+            }
+            recipe = known
+        }
         do {
             try recipe.apply(
                 ConfigurationValue(
@@ -88,6 +109,8 @@ public enum Recipes {
         }
         return recipe
     }
+
+    private static func builtIn(_ name: String) -> Recipe? { named.first { $0.name == name }?.recipe }
 
     /// "ASKs: Convolution with any-shape kernels": SGD with momentum 0.9, weight decay 1e-4 on every parameter, batch
     /// 64, 160 epochs, learning rate 0.1 divided by 10 at a half and three quarters; padded crop and flip.

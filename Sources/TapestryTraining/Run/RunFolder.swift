@@ -63,8 +63,8 @@ public enum RunError: Error, Equatable, Sendable, CustomStringConvertible {
     case alreadyExists(String)
     /// There is nothing to resume in the folder.
     case noRun(String)
-    /// An option asks for something else than the run to resume was started with.
-    case conflict(option: String, recorded: String, given: String)
+    /// A setting is asked to differ from what the run to resume was started with.
+    case conflict(setting: String, recorded: String, given: String)
     /// The loss is infinite or NaN.
     case diverged(node: String, epoch: Int, step: Int)
     /// The data do not suit the network.
@@ -75,8 +75,8 @@ public enum RunError: Error, Equatable, Sendable, CustomStringConvertible {
         case .alreadyExists(let path):
             "\(path) holds a run already; pass --resume to go on with it, or another --out"
         case .noRun(let path): "\(path) holds no run to resume (no config.yaml); leave out --resume to start one"
-        case .conflict(let option, let recorded, let given):
-            "\(option) \(given) differs from the run's own \(recorded); leave it out to resume, or use another --out"
+        case .conflict(let setting, let recorded, let given):
+            "the run was started with \(setting) \(recorded), not \(given); leave that out to resume, or use another --out"
         case .diverged(let node, let epoch, let step):
             "the loss is no longer finite at epoch \(epoch), step \(step); the first layer to go wrong is \"\(node)\"; "
                 + "try a smaller --lr or --set gradient-clip=1; the checkpoints are those from before"

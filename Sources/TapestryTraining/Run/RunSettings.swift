@@ -50,6 +50,19 @@ extension RunConfiguration {
         try own.write(&self, value)
     }
 
+    /// The first setting, of the run or of its recipe, that differs: its key and both values in one line.
+    public func firstDifference(
+        from other: RunConfiguration
+    ) -> (key: String, ours: String, theirs: String)? {
+        func difference<Root>(_ fields: [Field<Root>], _ ours: Root, _ theirs: Root) -> (String, String, String)? {
+            for field in fields where field.key != "recipe" && field.read(ours) != field.read(theirs) {
+                return (field.key, field.read(ours).inline, field.read(theirs).inline)
+            }
+            return nil
+        }
+        return difference(Self.fields, self, other) ?? difference(Recipe.fields, recipe, other.recipe)
+    }
+
     private static let methodsField = Field<RunConfiguration>(
         key: "methods",
         read: { configuration in

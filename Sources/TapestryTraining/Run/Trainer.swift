@@ -98,10 +98,7 @@ extension Trainer {
             augmentation: data.augmentation, seed: configuration.seed, epoch: position.epoch,
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: position.step,
-                threadCount: loadingThreads))
-        guard loader.batchCount > 0 else {
-            throw RunError.unsuitable("\(data.training.count) images are less than one batch of \(recipe.batchSize)")
-        }
+                threadCount: loadingThreads, prefetchedBatches: 2 * loadingThreads + 2))
         var start = ContinuousClock.now
         while let batch = try loader.next() {
             let rate = learningRate(step: position.step, of: loader.batchCount)

@@ -19,6 +19,11 @@ public struct TrainingData: Sendable {
         guard training.count > 0, test.count > 0 else {
             throw RunError.unsuitable("\(configuration.data): there is nothing to train on or nothing to test on")
         }
+        let batchSize = configuration.recipe.batchSize
+        if configuration.recipe.dropLast, training.count < batchSize {
+            throw RunError.unsuitable(
+                "\(training.count) images are less than one batch of \(batchSize), and drop-last leaves out smaller ones")
+        }
         for dataset in [training, test] where dataset.classNames.count > configuration.classes {
             throw RunError.unsuitable(
                 "\(configuration.data) has \(dataset.classNames.count) classes, more than the network's"
@@ -52,9 +57,6 @@ extension Recipe {
         }
         if flipProbability > 0 { steps.append(.horizontalFlip(probability: flipProbability)) }
         if !colorJitter.isEmpty {
-            guard colorJitter.count == 4 else {
-                throw SettingError("color-jitter takes four strengths: brightness, contrast, saturation, hue")
-            }
             steps.append(
                 .colorJitter(
                     ColorJitter(

@@ -6,7 +6,8 @@ struct Train: AsyncParsableCommand {
         abstract: "Train a network on real images.",
         usage: "tapestry train --arch A [--method M] --data DIR [--out RUN] …",
         discussion: """
-            A run's folder holds config.yaml, metrics.jsonl (a line per epoch), last.safetensors and best.safetensors. \
+            A run's folder holds config.yaml, metrics.jsonl (a line per epoch), last.safetensors, best.safetensors, and \
+            state.safetensors, from which --resume goes on. \
             SIGINT and SIGTERM finish the step, save and leave with 75; --resume then goes on to the same final weights.
 
             Examples:
@@ -31,7 +32,7 @@ struct Train: AsyncParsableCommand {
     var batchSize: Int?
 
     @Option(
-        name: .customLong("lr"), help: "The first learning rate; by default the recipe's.", transform: Positive.number)
+        name: .customLong("lr"), help: "The highest learning rate; by default the recipe's.", transform: Positive.number)
     var learningRate: Double?
 
     @Option(help: "Of initial weights, data order and augmentation; the same seed gives the same run.")
@@ -39,7 +40,7 @@ struct Train: AsyncParsableCommand {
 
     @Option(
         name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Override one setting of the recipe; may be given several times.", valueName: "key=value"))
+        help: ArgumentHelp("Override a setting of the recipe, or initial-weights; may be given several times.", valueName: "key=value"))
     var settings: [Setting] = []
 
     @Option(help: "Train on the first so many images only.", transform: Positive.integer)

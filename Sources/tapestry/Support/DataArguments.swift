@@ -22,12 +22,12 @@ extension CommandFailure {
 /// `--device`, `--precision` and `--threads`.
 struct ComputingArguments: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Where to compute.", valueName: "cpu|cuda[:i]"),
+        help: ArgumentHelp("Where to compute; by default cpu.", valueName: "cpu|cuda[:i]"),
         completion: .list(DeviceName.allValueStrings))
-    var device: DeviceName = .cpu
+    var device: DeviceName?
 
-    @Option(help: "What to compute in; bf16 keeps weights in 32 bits.")
-    var precision: Precision = .fp32
+    @Option(help: "What to compute in, by default fp32; bf16 keeps weights in 32 bits.")
+    var precision: Precision?
 
     @OptionGroup var threads: ThreadArguments
 }

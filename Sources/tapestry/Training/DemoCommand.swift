@@ -15,7 +15,7 @@ extension Demo {
     func demonstrate() async throws {
         let directory = data ?? Self.packagedData
         let budget = computing.threads.budget
-        Console.note("threads: \(budget), one more that loads images and mostly waits")
+        Console.note("threads: \(budget), and one that loads images and mostly waits")
         Interruption.listen()
         var rows: [Row] = []
         for method in Self.methods {
@@ -40,8 +40,7 @@ extension Demo {
             dataset: .fashionMNIST, recipe: recipe)
         configuration.methods = [MethodAssignment.Rule(pattern: "*", method: method)]
         configuration.trainingLimit = 24_000
-        configuration.device = computing.device.defaultValueDescription
-        configuration.precision = computing.precision == .bf16 ? .bf16 : .fp32
+        computing.apply(to: &configuration)
         configuration.threads = threads
         return configuration
     }
@@ -54,8 +53,8 @@ extension Demo {
         if folder.hasRun {
             let recorded = try RunConfiguration(readingFrom: folder.configuration)
             guard recorded == configuration else {
-                throw RunError.unsuitable(
-                    "\(folder.path) holds a run of other settings; remove it, or pass another --out")
+                throw CommandFailure(
+                    .usage, "\(folder.path) holds a run of other settings; remove it, or pass another --out")
             }
             configuration = recorded
         }

@@ -15,12 +15,12 @@ extension Evaluate {
         let opened = try DatasetKind.open(dataArguments.dataset, directory: directory, split: .test)
         let dataset = dataArguments.limitTest.map { DatasetSubset(opened.dataset, first: $0) } ?? opened.dataset
         let budget = computing.threads.budget
-        let device = computing.device.torch
+        let device = (computing.device ?? .cpu).torch
         try TorchRuntime.start(threads: budget.count, device: device)
         Console.note("threads: \(budget)")
         var results: [Row] = []
         for path in models {
-            let model = try model(at: path, kind: opened.kind)
+            let model = try model(at: path, kind: opened.kind, dataset: dataset)
             let result = try evaluate(model, path: path, dataset: dataset, kind: opened.kind, device: device)
             results.append(Row(model: path, result))
         }
@@ -28,14 +28,18 @@ extension Evaluate {
     }
 
     /// A Tapestry model, or with --arch a file of its weights alone.
-    private func model(at path: String, kind: DatasetKind) throws -> Model {
+    private func model(at path: String, kind: DatasetKind, dataset: any ImageDataset) throws -> Model {
         guard networkArguments.arch != nil else { return try ModelFile.read(path) }
         let file = try SafetensorsFile.read(path)
-        let options = NetworkOptions(
-            classes: kind.classCount, imageSize: kind.imageSize, channels: kind.channels)
-        let graph = try networkArguments.network(implied: options).graph
+        let graph = try networkArguments.network(implied: kind.networkOptions(of: dataset)).graph
         var weights = Weights()
-        for entry in file.tensors { weights.tensors[entry.name] = entry.tensor.float32 }
+        for entry in file.tensors {
+            switch entry.tensor {
+            case .float32(let tensor): weights.tensors[entry.name] = tensor
+            case .int64(let count) where count.shape.count == 1: weights.batchCounts[entry.name] = count.elements[0]
+            default: throw FormatError(file: path, reason: "\"\(entry.name)\" has a type that no weight has")
+            }
+        }
         do { return try Model(graph: graph, weights: weights, facts: [:]) } catch {
             throw FormatError(file: path, reason: "does not fit --arch and --method: \(error)")
         }

@@ -58,73 +58,77 @@ extension Train {
             throw CommandFailure(.usage, "--arch and --data are needed to start a run")
         }
         let opened = try DatasetKind.open(dataArguments.dataset, directory: data, split: .train)
-        let implied = NetworkOptions(
-            classes: opened.kind.classCount ?? opened.dataset.classNames.count, imageSize: opened.kind.imageSize,
-            channels: opened.kind.channels)
         // Reports what is wrong with the network in terms of the options, before anything is written.
-        let graph = try networkArguments.network(implied: implied).graph
+        let graph = try networkArguments.network(implied: opened.kind.networkOptions(of: opened.dataset)).graph
         var configuration = RunConfiguration(
             architecture: arch, classes: try graph.classCount(), imageSize: graph.inputShape[1],
-            channels: graph.inputShape[0], data: absolute(data), dataset: opened.kind, recipe: try chosenRecipe())
-        configuration.methods = try networkArguments.methodRules()
-        configuration.trainingLimit = limitTrain
-        configuration.testLimit = dataArguments.limitTest
-        configuration.seed = seed ?? configuration.seed
-        configuration.device = computing.device.defaultValueDescription
-        configuration.precision = computing.precision == .bf16 ? .bf16 : .fp32
+            channels: graph.inputShape[0], data: data, dataset: opened.kind, recipe: try Recipes.recipe("ask"))
         configuration.threads = computing.threads.budget.count
-        for setting in settings { try apply(setting, to: &configuration) }
+        try apply(to: &configuration)
         return configuration
     }
 
-    private func chosenRecipe() throws -> Recipe {
-        var recipe = try Recipes.recipe(recipe ?? "ask")
-        recipe.epochs = epochs ?? recipe.epochs
-        recipe.batchSize = batchSize ?? recipe.batchSize
-        recipe.learningRate = learningRate ?? recipe.learningRate
-        return recipe
-    }
-
-    private func apply(_ setting: Setting, to configuration: inout RunConfiguration) throws {
-        do {
-            try configuration.set(setting.key, to: try ConfigurationValue.parse(setting.value, file: "--set"))
-        } catch let error as SettingError {
-            throw CommandFailure(.usage, "--set \(setting.defaultValueDescription): \(error)")
-        }
-    }
-
-    /// The configuration that the run was started with. Options given now must agree with it.
+    /// The configuration that the run was started with, with which options given now must agree.
     private func resumedConfiguration(of folder: RunFolder) throws -> RunConfiguration {
         let recorded = try RunConfiguration(readingFrom: folder.configuration)
-        func compare<Value: Equatable>(_ option: String, _ recorded: Value, _ given: Value?) throws {
-            guard let given, given != recorded else { return }
-            throw RunError.conflict(option: option, recorded: "\(recorded)", given: "\(given)")
-        }
-        try compare("--arch", recorded.architecture, networkArguments.arch)
-        if networkArguments.method != nil || networkArguments.methodConfig != nil {
-            try compare("--method", recorded.methods, try networkArguments.methodRules())
-        }
-        try compare("--classes", recorded.classes, networkArguments.classes)
-        try compare("--image-size", recorded.imageSize, networkArguments.imageSize)
-        try compare("--channels", recorded.channels, networkArguments.channels)
-        try compare("--dataset", recorded.dataset, dataArguments.dataset)
-        try compare("--limit-train", recorded.trainingLimit, limitTrain.map { .some($0) })
-        try compare("--limit-test", recorded.testLimit, dataArguments.limitTest.map { .some($0) })
-        try compare("--epochs", recorded.recipe.epochs, epochs)
-        try compare("--batch-size", recorded.recipe.batchSize, batchSize)
-        try compare("--lr", recorded.recipe.learningRate, learningRate)
-        try compare("--seed", recorded.seed, seed)
-        try compare("--threads", recorded.threads, computing.threads.threads)
+        var asked = recorded
+        asked.architecture = networkArguments.arch ?? recorded.architecture
+        asked.classes = networkArguments.classes ?? recorded.classes
+        asked.imageSize = networkArguments.imageSize ?? recorded.imageSize
+        asked.channels = networkArguments.channels ?? recorded.channels
+        asked.dataset = dataArguments.dataset ?? recorded.dataset
+        asked.threads = computing.threads.threads ?? recorded.threads
+        try apply(to: &asked)
         var resumed = recorded
-        for setting in settings { try apply(setting, to: &resumed) }
-        try compare("--set", recorded.recipe, resumed.recipe)
-        // Data may have moved.
-        resumed.data = dataArguments.data.map(absolute) ?? recorded.data
+        // The data may have moved.
+        resumed.data = asked.data
+        if let difference = asked.firstDifference(from: resumed) {
+            throw RunError.conflict(
+                setting: difference.key, recorded: difference.theirs, given: difference.ours)
+        }
         return resumed
     }
 
-    private func absolute(_ path: String) -> String {
-        path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
+    /// Puts the options that were given in the place of what the configuration says.
+    private func apply(to configuration: inout RunConfiguration) throws {
+        if networkArguments.method != nil || networkArguments.methodConfig != nil {
+            configuration.methods = try networkArguments.methodRules()
+        }
+        if let data = dataArguments.data {
+            configuration.data =
+                data.hasPrefix("/") ? data : "\(FileManager.default.currentDirectoryPath)/\(data)"
+        }
+        configuration.trainingLimit = limitTrain ?? configuration.trainingLimit
+        configuration.testLimit = dataArguments.limitTest ?? configuration.testLimit
+        configuration.seed = seed ?? configuration.seed
+        computing.apply(to: &configuration)
+        if let recipe { configuration.recipe = try Recipes.recipe(recipe) }
+        configuration.recipe.epochs = epochs ?? configuration.recipe.epochs
+        configuration.recipe.batchSize = batchSize ?? configuration.recipe.batchSize
+        configuration.recipe.learningRate = learningRate ?? configuration.recipe.learningRate
+        for setting in settings {
+            do {
+                try configuration.set(setting.key, to: try ConfigurationValue.parse(setting.value, file: "--set"))
+            } catch let error as SettingError {
+                throw CommandFailure(.usage, "--set \(setting.defaultValueDescription): \(error)")
+            }
+        }
+    }
+}
+
+extension ComputingArguments {
+    /// Puts --device and --precision, where given, in the place of what the configuration says.
+    func apply(to configuration: inout RunConfiguration) {
+        configuration.device = device?.defaultValueDescription ?? configuration.device
+        configuration.precision = precision.map { $0 == .bf16 ? .bf16 : .fp32 } ?? configuration.precision
+    }
+}
+
+extension DatasetKind {
+    /// What a network for the data set needs to be.
+    func networkOptions(of dataset: any ImageDataset) -> NetworkOptions {
+        NetworkOptions(
+            classes: classCount ?? dataset.classNames.count, imageSize: imageSize, channels: channels)
     }
 }
 
