@@ -14,8 +14,11 @@ import Testing
         #expect(abs(factors[120] - 0.01) < 1e-15 && abs(factors[159] - 0.01) < 1e-15)
     }
 
-    @Test func milestonesOfShortRunsFallWithinEpochs() {
-        let factors = rates(Recipe().learningRateSchedule, epochs: 3, steps: 4)
+    @Test func milestonesWithinAnEpochWaitForItsEndUnlessEachStepMoves() {
+        #expect(rates(Recipe().learningRateSchedule, epochs: 3) == [1, 1, 0.1])
+        var recipe = Recipe()
+        recipe.scheduleUnit = .step
+        let factors = rates(recipe.learningRateSchedule, epochs: 3, steps: 4)
         #expect(factors[0..<6].allSatisfy { $0 == 1 } && factors[6..<9].allSatisfy { $0 == 0.1 })
         #expect(factors[9...].allSatisfy { abs($0 - 0.01) < 1e-15 })
     }

@@ -100,44 +100,63 @@ public final class TorchNetwork {
 
     /// The values of all parameters and running statistics now, as a model stores them: waits for the device.
     public func weights() throws(TorchError) -> Weights {
-        var weights = Weights(
-            tensors: try stored { parameter throws(TorchError) in parameter.value }, batchCounts: batchCounts)
+        var values: [String: Tensor<Float>] = [:]
+        for parameter in parameters { values[parameter.name] = try parameter.value.host() }
+        var weights = Weights(tensors: gathered(values), batchCounts: batchCounts)
         for (name, tensor) in statistics { weights.tensors[name] = try tensor.host() }
         return weights
     }
 
     /// The gradients that `backward` left, as a model would store them; zero where there is none. Waits for the device.
     public func gradients() throws(TorchError) -> [String: Tensor<Float>] {
-        try stored { parameter throws(TorchError) in
-            if let gradient = parameter.value.grad { return gradient }
-            return try parameter.value.detached().zerosLike()
+        var values: [String: Tensor<Float>] = [:]
+        for parameter in parameters {
+            let zeros = Tensor<Float>(shape: parameter.value.shape, repeating: 0)
+            values[parameter.name] = try parameter.value.grad?.host() ?? zeros
         }
+        return gathered(values)
     }
 
-    /// A tensor of each parameter's shape, gathered on the host under the keys of the state dict.
-    private func stored(
-        _ tensor: (TrainedParameter) throws(TorchError) -> TorchTensor
-    ) throws(TorchError) -> [String: Tensor<Float>] {
-        func host(_ name: String) throws(TorchError) -> Tensor<Float> {
-            try tensor(parameters[positions[name]!]).host()
-        }
-        var tensors: [String: Tensor<Float>] = [:]
-        for node in graph.nodes {
-            if let realization = realizations[node.name] {
-                var kernels: [Tensor<Float>] = []
-                for piece in realization.pieces.indices {
-                    kernels.append(try host(realization.parameterName(of: piece, in: node.name)))
-                }
-                let stored = realization.storedWeights(from: kernels)
-                for (piece, tensor) in zip(realization.convolution.storedWeights, stored) {
-                    tensors["\(node.name).\(piece.suffix)"] = tensor
-                }
-            }
-            for parameter in node.parameters where parameter.role.isTrainable && tensors[parameter.name] == nil {
-                tensors[parameter.name] = try host(parameter.name)
+    /// Values of parameters, by their names here, as a model stores them: those of a convolution's kernels become those
+    /// of its stored weights. A scalar stands for all of a convolution's. Other names stay as they are.
+    ///
+    /// What is saved in this form can be loaded whatever way of computing a convolution is chosen then.
+    public func gathered(_ values: [String: Tensor<Float>]) -> [String: Tensor<Float>] {
+        var stored = values
+        for (node, realization) in realizations {
+            let names = realization.pieces.indices.map { realization.parameterName(of: $0, in: node) }
+            let kernels = names.compactMap { values[$0] }
+            guard kernels.count == names.count else { continue }
+            for name in names { stored[name] = nil }
+            let pieces =
+                kernels[0].shape.rank == 0
+                ? realization.convolution.storedWeights.map { _ in kernels[0] } : realization.storedWeights(from: kernels)
+            for (piece, tensor) in zip(realization.convolution.storedWeights, pieces) {
+                stored["\(node).\(piece.suffix)"] = tensor
             }
         }
-        return tensors
+        return stored
+    }
+
+    /// The reverse of `gathered(_:)`. Throws `GraphError` naming the convolution whose weights' values have other shapes.
+    public func scattered(_ stored: [String: Tensor<Float>]) throws(GraphError) -> [String: Tensor<Float>] {
+        var values = stored
+        for (node, realization) in realizations {
+            let pieces = realization.convolution.storedWeights
+            let tensors = pieces.compactMap { stored["\(node).\($0.suffix)"] }
+            guard tensors.count == pieces.count else { continue }
+            for piece in pieces { values["\(node).\(piece.suffix)"] = nil }
+            let isScalar = tensors[0].shape.rank == 0
+            guard isScalar || tensors.map(\.shape) == pieces.map(\.shape) else {
+                throw GraphError(node: node, reason: "values of its weights have other shapes than the weights")
+            }
+            let kernels =
+                isScalar ? realization.pieces.map { _ in tensors[0] } : realization.kernels(from: tensors)
+            for (piece, kernel) in kernels.enumerated() {
+                values[realization.parameterName(of: piece, in: node)] = kernel
+            }
+        }
+        return values
     }
 
     private func value(_ name: String) -> TorchTensor { parameters[positions[name]!].value }
@@ -184,9 +203,9 @@ extension TorchNetwork {
     }
 
     /// The name of the first node with a parameter, or a value for `images`, that is infinite or NaN; nil if none is.
-    public func firstNonFiniteNode(for images: TorchTensor) throws(TorchError) -> String? {
+    public func firstNonFiniteNode(for images: TorchTensor, mode: Mode = .inspection) throws(TorchError) -> String? {
         var name: String?
-        _ = try run(images, .inspection) { node, value throws(TorchError) in
+        _ = try run(images, mode) { node, value throws(TorchError) in
             var isFinite = try value.isFinite()
             for parameter in parameters where parameter.name.hasPrefix("\(node.name).") && isFinite {
                 isFinite = try parameter.value.isFinite()

@@ -46,7 +46,7 @@ public struct Recipe: Hashable, Sendable {
 
     public var schedule = ScheduleKind.multiStep
     /// Whether the rate moves with every step or only between epochs: the same where milestones fall between epochs.
-    public var scheduleUnit = ScheduleUnit.step
+    public var scheduleUnit = ScheduleUnit.epoch
     /// Shares of the run, for `multi-step`.
     public var milestones = [0.5, 0.75]
     /// For `step`.

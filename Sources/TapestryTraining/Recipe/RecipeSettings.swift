@@ -92,6 +92,10 @@ public enum Recipes {
                 "no recipe is called \"\(nameOrFile)\"; known are \(names), or name a .yaml file of settings")
         }
         let settings = try ConfigurationValue.read(nameOrFile)
+        guard let members = settings.members else {
+            throw ConfigurationError(
+                file: nameOrFile, line: settings.line, reason: "a recipe is a mapping of settings, such as epochs: 20")
+        }
         var recipe = ask
         if let base = settings["recipe"] {
             guard let known = base.string.flatMap(builtIn) else {
@@ -102,8 +106,7 @@ public enum Recipes {
         }
         do {
             try recipe.apply(
-                ConfigurationValue(
-                    .mapping((settings.members ?? []).filter { $0.key != "recipe" }), line: settings.line))
+                ConfigurationValue(.mapping(members.filter { $0.key != "recipe" }), line: settings.line))
         } catch {
             throw ConfigurationError(file: nameOrFile, line: error.line, reason: error.description)
         }

@@ -9,23 +9,27 @@ public struct Evaluator {
     private let preprocessing: Preprocessing
     private let batchSize: Int
     private let precision: RunConfiguration.Precision
+    private let sampler: Sampler
 
+    /// Precondition: `batchSize > 0`.
     public init(
         _ dataset: any ImageDataset, preprocessing: Preprocessing, batchSize: Int,
-        precision: RunConfiguration.Precision = .fp32
+        precision: RunConfiguration.Precision = .fp32, sampler: Sampler = Sampler()
     ) {
         self.dataset = dataset
         self.preprocessing = preprocessing
         self.batchSize = batchSize
         self.precision = precision
+        self.sampler = sampler
     }
 
-    /// Runs all images through the network in evaluation mode. `advance` is told how many are done.
+    /// Runs all images (of this process's share) through the network in evaluation mode. `advance` is told how many are
+    /// done, and may throw to end it. Throws `LossNotFinite` at the first batch whose loss is infinite or NaN.
     public func evaluate(
-        _ network: TorchNetwork, loadingThreads: Int = 1, advance: (Int) -> Void = { _ in }
+        _ network: TorchNetwork, loadingThreads: Int = 1, advance: (Int) throws -> Void = { _ in }
     ) throws -> EvaluationResult {
         let loader = try Loader(
-            dataset, order: Sampler().evaluationOrder(count: dataset.count), preprocessing: preprocessing,
+            dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
             options: .init(batchSize: batchSize, threadCount: loadingThreads))
         let start = ContinuousClock.now
         var result = EvaluationResult(top1: 0, top5: 0, loss: 0, images: 0, seconds: 0)
@@ -38,10 +42,16 @@ public struct Evaluator {
                 let hits = try ranked.equal(to: try labels.reshaped(to: [-1, 1]))
                 result.top5 += try hits.sum().item()
                 result.top1 += try hits.narrow(along: 1, start: 0, length: 1).sum().item()
-                result.loss += try logits.crossEntropy(targets: labels, reduction: .sum).item()
+                let loss = try logits.crossEntropy(targets: labels, reduction: .sum).item()
+                guard loss.isFinite else {
+                    throw LossNotFinite(
+                        node: try network.firstNonFiniteNode(for: images, mode: .evaluation)
+                            ?? network.graph.outputName)
+                }
+                result.loss += loss
             }
             result.images += batch.count
-            advance(result.images)
+            try advance(result.images)
         }
         let count = Double(max(result.images, 1))
         result.top1 *= 100 / count
@@ -50,6 +60,14 @@ public struct Evaluator {
         result.seconds = (ContinuousClock.now - start).seconds
         return result
     }
+}
+
+/// A loss is infinite or NaN: of training, before anything was moved by it, or of evaluation.
+public struct LossNotFinite: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The first node whose parameters or value are not finite.
+    public let node: String
+
+    public var description: String { "the loss is not finite; the first layer to go wrong is \"\(node)\"" }
 }
 
 extension TorchNetwork {

@@ -18,6 +18,12 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
     /// Of training in this epoch.
     public var trainSeconds: Double
     public var testSeconds: Double
+
+    /// Whether a run can have recorded this.
+    var isPossible: Bool {
+        let numbers = [learningRate, trainLoss, trainTop1, testLoss, testTop1, testTop5, imagesPerSecond]
+        return epoch >= 1 && (numbers + [trainSeconds, testSeconds]).allSatisfy { $0.isFinite && $0 >= 0 && $0 < 1e15 }
+    }
 }
 
 /// How well a network does on a data set.

@@ -19,6 +19,10 @@ public struct TrainingData: Sendable {
         guard training.count > 0, test.count > 0 else {
             throw RunError.unsuitable("\(configuration.data): there is nothing to train on or nothing to test on")
         }
+        guard training.classNames == test.classNames else {
+            throw RunError.unsuitable(
+                "\(configuration.data): the classes to train on and those to test on are not the same")
+        }
         let batchSize = configuration.recipe.batchSize
         if configuration.recipe.dropLast, training.count < batchSize {
             throw RunError.unsuitable(

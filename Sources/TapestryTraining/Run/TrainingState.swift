@@ -14,17 +14,24 @@ struct TrainingState {
         var correct = 0
         var images = 0
         var seconds = 0.0
-        /// The best test accuracy in per cent, and its epoch from 1.
+        /// The best test accuracy so far, in per cent.
         var bestTop1: Double?
-        var bestEpoch: Int?
+        /// The processes that train together; another number has another order of images.
+        var worldSize = 1
+
+        /// Whether a run can have been there.
+        var isPossible: Bool {
+            epoch >= 0 && step >= 0 && images >= step && (0...images).contains(correct) && lossSum.isFinite
+                && seconds.isFinite && seconds >= 0 && worldSize >= 1
+        }
     }
 
     var position: Position
     var graph: Graph
     var weights: Weights
-    /// The optimiser's and the moving average's tensors, by name.
-    var optimizer: [String: Tensor<Float>]
-    var averages: [String: Tensor<Float>]
+    /// The optimiser's and the moving average's values, by kind and by state-dict key.
+    var optimizer: [String: [String: Tensor<Float>]]
+    var averages: [String: [String: Tensor<Float>]]
 
     private static let version = "1"
     private static let prefixes = (weights: "weights/", optimizer: "optimizer/", averages: "averages/")
@@ -43,8 +50,9 @@ struct TrainingState {
             tensors.append(
                 .init(name: Self.prefixes.weights + name, tensor: .int64(Tensor(shape: [], elements: [count]))))
         }
-        append(optimizer, Self.prefixes.optimizer)
-        append(averages, Self.prefixes.averages)
+        for (prefix, kinds) in [(Self.prefixes.optimizer, optimizer), (Self.prefixes.averages, averages)] {
+            for (kind, values) in kinds.sorted(by: { $0.key < $1.key }) { append(values, "\(prefix)\(kind)/") }
+        }
         let metadata = [
             "tapestry.state": Self.version,
             "tapestry.graph": String(decoding: try encoder.encode(graph), as: UTF8.self),
@@ -58,42 +66,41 @@ struct TrainingState {
         let file = try SafetensorsFile.read(path)
         guard file.metadata["tapestry.state"] == Self.version else {
             let found = file.metadata["tapestry.state"].map { "version \($0)" } ?? "another kind of file"
-            throw FormatError(
-                file: path, reason: "expected a training state of version \(Self.version), found \(found)")
+            throw FormatError(file: path, reason: "expected a training state of version \(Self.version), found \(found)")
         }
         func decode<Value: Decodable>(_ type: Value.Type, _ key: String) throws -> Value {
-            do { return try JSONDecoder().decode(type, from: Data((file.metadata[key] ?? "").utf8)) } catch {
-                throw FormatError(file: path, reason: "its metadata \"\(key)\" cannot be read: \(error)")
+            guard let value = try? JSONDecoder().decode(type, from: Data((file.metadata[key] ?? "").utf8)) else {
+                throw FormatError(file: path, reason: "its metadata \"\(key)\" is missing or damaged")
             }
+            return value
         }
-        position = try decode(Position.self, "tapestry.position")
-        graph = try decode(Graph.self, "tapestry.graph")
-        weights = Weights()
-        optimizer = [:]
-        averages = [:]
+        self.init(
+            position: try decode(Position.self, "tapestry.position"), graph: try decode(Graph.self, "tapestry.graph"),
+            weights: Weights())
+        guard position.isPossible else { throw FormatError(file: path, reason: "its position in the run is impossible") }
         for entry in file.tensors {
-            func name(after prefix: String) -> String? {
-                entry.name.hasPrefix(prefix) ? String(entry.name.dropFirst(prefix.count)) : nil
-            }
-            if let name = name(after: Self.prefixes.weights) {
-                switch entry.tensor {
-                case .float32(let tensor): weights.tensors[name] = tensor
-                case .int64(let count) where count.shape.count == 1: weights.batchCounts[name] = count.elements[0]
-                default: throw FormatError(file: path, reason: "\"\(entry.name)\" has a type that no weight has")
-                }
-            } else if let name = name(after: Self.prefixes.optimizer), let tensor = entry.tensor.float32 {
-                optimizer[name] = tensor
-            } else if let name = name(after: Self.prefixes.averages), let tensor = entry.tensor.float32 {
-                averages[name] = tensor
-            } else {
-                throw FormatError(file: path, reason: "\"\(entry.name)\" is no part of a training state")
-            }
+            guard take(entry) else { throw FormatError(file: path, reason: "\"\(entry.name)\" is no part of a training state") }
         }
+        do { try weights.check(against: graph) } catch { throw FormatError(file: path, reason: error.description) }
+    }
+
+    /// Puts a tensor in its place; false where it has none.
+    private mutating func take(_ entry: SafetensorsFile.Entry) -> Bool {
+        let parts = entry.name.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+        switch (parts.first.map { $0 + "/" }, parts.count, entry.tensor) {
+        case (Self.prefixes.weights, 2, .float32(let tensor)): weights.tensors[parts[1]] = tensor
+        case (Self.prefixes.weights, 2, .int64(let count)) where count.shape.count == 1:
+            weights.batchCounts[parts[1]] = count.elements[0]
+        case (Self.prefixes.optimizer, 3, .float32(let tensor)): optimizer[parts[1], default: [:]][parts[2]] = tensor
+        case (Self.prefixes.averages, 3, .float32(let tensor)): averages[parts[1], default: [:]][parts[2]] = tensor
+        default: return false
+        }
+        return true
     }
 
     init(
-        position: Position, graph: Graph, weights: Weights, optimizer: [String: Tensor<Float>] = [:],
-        averages: [String: Tensor<Float>] = [:]
+        position: Position, graph: Graph, weights: Weights, optimizer: [String: [String: Tensor<Float>]] = [:],
+        averages: [String: [String: Tensor<Float>]] = [:]
     ) {
         self.position = position
         self.graph = graph

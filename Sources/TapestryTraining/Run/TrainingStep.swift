@@ -17,12 +17,6 @@ public final class TrainingStep {
         public let correct: Int
     }
 
-    /// The loss is infinite or NaN; nothing has been moved.
-    struct NotFinite: Error {
-        /// The first node whose parameters or value are not finite.
-        let node: String
-    }
-
     public init(_ network: TorchNetwork, recipe: Recipe, precision: RunConfiguration.Precision) throws {
         self.network = network
         self.recipe = recipe
@@ -34,6 +28,8 @@ public final class TrainingStep {
     }
 
     /// Moves the parameters once, by the mean loss of N x C x H x W `images` whose classes are `labels` (int64).
+    ///
+    /// Throws `LossNotFinite` before anything is moved by such a loss.
     public func callAsFunction(
         _ images: TorchTensor, _ labels: TorchTensor, learningRate: Double
     ) throws -> Result {
@@ -41,7 +37,7 @@ public final class TrainingStep {
         let loss = try logits.crossEntropy(targets: labels, labelSmoothing: recipe.labelSmoothing)
         let value = try loss.item()
         guard value.isFinite else {
-            throw NotFinite(node: try firstNonFiniteNode(for: images) ?? network.graph.outputName)
+            throw LossNotFinite(node: try firstNonFiniteNode(for: images) ?? network.graph.outputName)
         }
         try optimizer.clearGradients()
         try loss.backward()
@@ -78,29 +74,46 @@ public final class TrainingStep {
 extension TrainingStep {
     /// Takes over what the optimiser and the average were when `state` was saved.
     func load(_ state: TrainingState) throws {
-        try optimizer.load(state: try Self.tensors(state.optimizer, on: network.device))
-        try averages?.load(try Self.tensors(state.averages, on: network.device))
+        try optimizer.load(state: try tensors(state.optimizer))
+        try averages?.load(try tensors(state.averages))
     }
 
     /// All that moves, as it is now: waits for the device.
     func state(at position: TrainingState.Position) throws -> TrainingState {
-        func host(_ tensors: [NamedTensor]) throws -> [String: Tensor<Float>] {
-            var values: [String: Tensor<Float>] = [:]
-            for element in tensors { values[element.name] = try element.tensor.host() }
-            return values
-        }
-        return TrainingState(
+        TrainingState(
             position: position, graph: network.graph, weights: try network.weights(),
-            optimizer: try host(optimizer.state), averages: try host(averages?.averages ?? []))
+            optimizer: try stored(optimizer.state), averages: try stored(averages?.averages ?? []))
     }
 
-    private static func tensors(
-        _ values: [String: Tensor<Float>], on device: Device
-    ) throws(TorchError) -> [NamedTensor] {
+    /// The values of tensors that belong to parameters, by kind ("momentum_buffer"; "" for an average) and state-dict
+    /// key, in the form in which a model stores the parameters: however a convolution is computed when they are loaded.
+    private func stored(_ tensors: [NamedTensor]) throws -> [String: [String: Tensor<Float>]] {
+        let names = Set(network.parameters.map(\.name))
+        var values: [String: [String: Tensor<Float>]] = [:]
+        for element in tensors {
+            let (owner, kind) = Self.split(element.name, owners: names)
+            values[kind, default: [:]][owner] = try element.tensor.host()
+        }
+        return values.mapValues(network.gathered)
+    }
+
+    private func tensors(_ values: [String: [String: Tensor<Float>]]) throws -> [NamedTensor] {
         var tensors: [NamedTensor] = []
-        for (name, value) in values {
-            tensors.append(NamedTensor(name: name, tensor: try TorchTensor(value, on: device)))
+        for (kind, stored) in values {
+            for (owner, value) in try network.scattered(stored) {
+                tensors.append(
+                    NamedTensor(
+                        name: kind.isEmpty ? owner : "\(owner).\(kind)", tensor: try TorchTensor(value, on: network.device)))
+            }
         }
         return tensors
+    }
+
+    /// "conv1.weight.exp_avg" is the "exp_avg" of "conv1.weight"; "conv1.weight" and "bn.running_mean" are themselves.
+    private static func split(_ name: String, owners: Set<String>) -> (owner: String, kind: String) {
+        guard !owners.contains(name), let dot = name.lastIndex(of: "."), owners.contains(String(name[..<dot])) else {
+            return (name, "")
+        }
+        return (String(name[..<dot]), String(name[name.index(after: dot)...]))
     }
 }

@@ -70,6 +70,7 @@ extension CommandFailure {
             let status: ExitStatus =
                 switch error {
                 case .alreadyExists, .conflict: .usage
+                case .inUse: .cannotWrite
                 case .noRun: .inputNotFound
                 case .diverged, .unsuitable: .badData
                 }
