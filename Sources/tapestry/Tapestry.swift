@@ -32,7 +32,9 @@ struct Tapestry: AsyncParsableCommand {
         // A reader that leaves early (`| head`) is then an error of the write, which ends the command quietly, and not a
         // signal that would kill a training run whose messages nobody reads.
         signal(SIGPIPE, SIG_IGN)
+        Console.openStandardDescriptors()
         do {
+            try checkHelpRequest(CommandLine.arguments.dropFirst())
             var command = try await asyncParseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -41,6 +43,18 @@ struct Tapestry: AsyncParsableCommand {
             }
         } catch {
             Foundation.exit(CommandFailure.report(error))
+        }
+    }
+
+    /// The parser answers `help nope` with the root's help, as if nothing were wrong.
+    private static func checkHelpRequest(_ arguments: ArraySlice<String>) throws {
+        guard arguments.first == "help" else { return }
+        var command: any ParsableCommand.Type = Self.self
+        for name in arguments.dropFirst() where !name.hasPrefix("-") {
+            guard let next = command.configuration.subcommands.first(where: { $0._commandName == name }) else {
+                throw CommandFailure(.usage, "help: there is no command \"\(name)\"; `tapestry help` lists them")
+            }
+            command = next
         }
     }
 }

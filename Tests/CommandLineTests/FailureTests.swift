@@ -41,6 +41,11 @@ private struct Refusal: CustomTestStringConvertible {
         Refusal("show /", 65, "/"),
         Refusal("data verify --data /no-such-folder", 66, "/no-such-folder"),
         Refusal("data verify --data . --dataset svhn", 64, "svhn", "cifar10"),
+        Refusal("count --arch ask/vgg11 --classes 65537", 64, "--classes", "65,536"),
+        Refusal("help nope", 64, "nope", "tapestry help"),
+        Refusal("help data nope", 64, "nope"),
+        Refusal("evaluate m --data . --batch-size 9223372036854775807", 64, "--batch-size", "1,000,000"),
+        Refusal("evaluate m --data . --threads 3000000000", 64, "--threads", "65,536"),
         Refusal("train", 64, "--arch"),
         Refusal("train --arch ask/vgg11", 64, "--data"),
         Refusal("train --resume", 64, "--out"),
@@ -127,6 +132,22 @@ struct FailureTests {
         #expect(outcome.status == 0)
         #expect(outcome.errors.isEmpty)
         #expect(outcome.output == String(repeating: "{\n", count: 20))
+    }
+
+    /// A file that a command opens must not take a closed descriptor's number.
+    @Test(arguments: ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+    func closedDescriptorsAreNoFailure(closed: String) throws {
+        try TemporaryFolder.with { folder in
+            let path = "\(folder)/model.safetensors"
+            try ModelFixtures.write(path)
+            let before = try Data(contentsOf: URL(filePath: path))
+            for command in ["archs", "show \(path)"] {
+                let outcome = try Program.shell("\"$tapestry\" \(command) \(closed)")
+                #expect(outcome.status == 0)
+                #expect(outcome.errors.isEmpty)
+            }
+            #expect(try Data(contentsOf: URL(filePath: path)) == before)
+        }
     }
 
     @Test func closedStandardErrorIsNoFailure() throws {

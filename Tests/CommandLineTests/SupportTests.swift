@@ -13,6 +13,15 @@ struct ThreadBudgetTests {
         #expect(ThreadBudget(requested: requested, processors: processors, limit: limit).count == expected)
     }
 
+    @Test func whatIsSaidAtTheStart() {
+        #expect(
+            ThreadBudget(requested: nil, processors: 2, limit: nil).line()
+                == "threads: 2 (all processors that this process may use), and 1 that loads images and mostly waits")
+        #expect(
+            ThreadBudget(recorded: 4).line(loading: 3)
+                == "threads: 4 (with which the run was started), and 3 that load images and mostly wait")
+    }
+
     @Test func affinityIsReadFromTheMask() {
         #expect(ThreadBudget.affinity(status: "Name:\tx\nCpus_allowed:\tff,ffffffff\nCpus_allowed_list:\t0-39\n") == 40)
         #expect(ThreadBudget.affinity(status: "Cpus_allowed:\t00000005\n") == 2)
@@ -69,7 +78,11 @@ struct MachineTests {
         #expect(processor.model == "A CPU")
         #expect(processor.features == ["avx2", "amx_tile"])
         #expect(processor.count == 2)
+        #expect(!processor.hasBFloat16)
     }
+
+    @Test(arguments: ["flags: avx512_bf16", "flags: amx_bf16", "Features: asimd bf16"])
+    func processorsWithBFloat16(text: String) { #expect(Processor(information: text).hasBFloat16) }
 
     @Test func memoryIsInBytes() {
         let memory = Memory(information: "MemTotal:   16 kB\nMemAvailable:   8 kB\n", limit: 1 << 40)

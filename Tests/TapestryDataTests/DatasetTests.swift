@@ -65,4 +65,17 @@ import Testing
         #expect(report.failures[0].reason.contains("train/b/2.jpg"))
         #expect(report.countPerSize == [ImageSize(height: 13, width: 19): 1])
     }
+
+    /// The image is smaller than the crop: that is wrong with the file, and no request that could be put otherwise.
+    @Test func anImageThatDoesNotSuitIsAnErrorOfItsFile() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write(try Fixture.bytes("images/rgb.png"), to: "train/a/1.png")
+        let dataset = try DatasetKind.open(directory: directory.path, split: .train).dataset
+        let crop = AugmentationStep.padAndCrop(padding: 0, size: ImageSize(height: 64, width: 64))
+        let loader = try Loader(
+            dataset, order: [0], augmentation: Augmentation([crop], normalization: identity(channels: 3)), seed: 1,
+            epoch: 0, options: .init(batchSize: 1))
+        let error = #expect(throws: FormatError.self) { try loader.next() }
+        #expect(error?.file.hasSuffix("train/a/1.png") == true)
+    }
 }

@@ -48,6 +48,12 @@ private struct NumberedDataset: ImageDataset {
         #expect(dropped.map(\.count) == [2, 2])
     }
 
+    @Test(arguments: [true, false]) func aBatchMayBeLargerThanAnyDataSet(drops: Bool) throws {
+        let all = try batches(
+            NumberedDataset(count: 5), order: [0, 1, 2], options: .init(batchSize: .max, dropsLastBatch: drops))
+        #expect(all.map(\.count) == (drops ? [] : [3]))
+    }
+
     @Test func anyNumberOfThreadsGivesTheSameBatches() throws {
         let pixels = (0..<40 * 108).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         let dataset = InMemoryDataset(

@@ -31,6 +31,9 @@ public struct Normalization: Equatable, Sendable {
         for (mean, deviation) in choices where mean.count == channels {
             return Normalization(mean: mean, standardDeviation: deviation, name: name)
         }
+        guard [1, 3].contains(channels) else {
+            throw DataError("images have 1 (grey) or 3 (RGB) channels, not \(channels)")
+        }
         let known = choices.map { $0.mean.count == 1 ? "grey" : "RGB" }.joined(separator: " and ")
         throw DataError(
             "normalisation '\(name)' is for \(known) images, these have \(channels) channel\(channels == 1 ? "" : "s"): "

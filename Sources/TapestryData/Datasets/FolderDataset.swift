@@ -16,12 +16,12 @@ public struct FolderDataset: ImageDataset {
 
     public func image(at index: Int) throws -> PixelImage { try ImageDecoder.read(folder.paths[index]) }
 
-    /// As the protocol says; what `body` finds wrong with the image then names its file.
+    /// As the protocol says; what `body` finds wrong with the image is then an error of its file.
     public func withPixels<Result>(at index: Int, _ body: (PixelView) throws -> Result) throws -> Result {
         do {
             return try image(at: index).withView(body)
         } catch let error as DataError {
-            throw DataError("\(folder.paths[index]): \(error.reason)")
+            throw FormatError(file: folder.paths[index], reason: error.reason)
         }
     }
 }

@@ -46,9 +46,9 @@ public final class Loader: Sendable {
         let maker = BatchMaker(
             dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch, batchSize: options.batchSize
         )
-        batchCount =
-            options.dropsLastBatch
-            ? order.count / options.batchSize : (order.count + options.batchSize - 1) / options.batchSize
+        // Without a sum that a huge batch size would overflow.
+        let (whole, rest) = order.count.quotientAndRemainder(dividingBy: options.batchSize)
+        batchCount = options.dropsLastBatch || rest == 0 ? whole : whole + 1
         queue = BatchQueue(
             range: min(options.firstBatch, batchCount)..<batchCount, capacity: options.prefetchedBatches)
         for _ in 0..<min(options.threadCount, queue.capacity) { queue.startThread(making: maker) }
@@ -85,7 +85,7 @@ struct BatchMaker: Sendable {
     let batchSize: Int
 
     func batch(_ number: Int) throws -> Batch {
-        let indices = order[number * batchSize..<min((number + 1) * batchSize, order.count)]
+        let indices = order[(number * batchSize)...].prefix(batchSize)
         let size = transform.elementCount
         let images = try [Float](unsafeUninitializedCapacity: indices.count * size) { buffer, initialized in
             for (place, index) in indices.enumerated() {

@@ -82,6 +82,9 @@ private struct MachineReport: Encodable {
                 Missing(what: "libtorch (train, evaluate, demo)", remedy: "`./dev setup` installs it; then build again")
             )
         }
+        if libtorch != nil, let remedy = CUDA.missing {
+            missing.append(Missing(what: "CUDA (--device cuda)", remedy: remedy))
+        }
         if !datasets.contains(where: { $0.dataset == DatasetKind.fashionMNIST.rawValue }) {
             missing.append(Missing(what: "Fashion-MNIST (demo)", remedy: "`apt-get install dataset-fashion-mnist`"))
         }

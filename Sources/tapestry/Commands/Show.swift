@@ -86,8 +86,8 @@ private struct ShowReport: Encodable {
             zero: tensors.reduce(0) { $0 + $1.zero },
             nearZero: tensors.reduce(0) { $0 + $1.nearZero })
         metadata = file.metadata.filter { !$0.key.hasPrefix("tapestry.") }
-        // A file that says it is a model must be one; any other safetensors file has tensors only.
-        let isModel = file.metadata["tapestry.graph"] != nil
+        // A file that says it is a model must be one; any other safetensors file, such as a run's state, has tensors only.
+        let isModel = file.metadata["tapestry.version"] != nil
         network = isModel ? try Self.summary(path) : nil
     }
 

@@ -32,7 +32,8 @@ struct Train: AsyncParsableCommand {
     var batchSize: Int?
 
     @Option(
-        name: .customLong("lr"), help: "The highest learning rate; by default the recipe's.", transform: Positive.number)
+        name: .customLong("lr"), help: "The highest learning rate; by default the recipe's.", transform: Positive.number
+    )
     var learningRate: Double?
 
     @Option(help: "Of initial weights, data order and augmentation; the same seed gives the same run.")
@@ -40,10 +41,12 @@ struct Train: AsyncParsableCommand {
 
     @Option(
         name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Override a setting of the recipe, or initial-weights; may be given several times.", valueName: "key=value"))
+        help: ArgumentHelp(
+            "Override a setting of the recipe, or initial-weights; may be given several times.", valueName: "key=value")
+    )
     var settings: [Setting] = []
 
-    @Option(help: "Train on the first so many images only.", transform: Positive.integer)
+    @Option(help: "Train on the first so many images only.", transform: Positive.imageCount)
     var limitTrain: Int?
 
     @Option(help: ArgumentHelp("The run's folder; by default one in runs/.", valueName: "run"), completion: .directory)
@@ -51,7 +54,7 @@ struct Train: AsyncParsableCommand {
 
     @Option(
         help: "Threads that load images beside those that compute; the result does not depend on it.",
-        transform: Positive.integer)
+        transform: Positive.extent)
     var loadingThreads = 1
 
     @Flag(help: "Go on with the unfinished run in --out.")

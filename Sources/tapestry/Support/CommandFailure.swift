@@ -76,7 +76,10 @@ extension CommandFailure {
                 }
             return CommandFailure(status, error.description)
         // A library of another version or a GPU that is not there; any other operation should not have failed.
-        case let error as TorchError where ["libtorch", "cuda"].contains(error.operation):
+        case let error as TorchError where error.operation == "cuda":
+            let reason = CUDA.missing.map { "this machine lacks \($0)" } ?? error.message
+            return CommandFailure(.unavailable, "--device cuda: \(reason); `tapestry doctor` says what there is")
+        case let error as TorchError where error.operation == "libtorch":
             return CommandFailure(.unavailable, "\(error); `tapestry doctor` says what this machine has")
         default: return nil
         }

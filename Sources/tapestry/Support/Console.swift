@@ -6,6 +6,15 @@ enum Console {
     /// The other end of standard output is closed: no mistake, but nothing more to do.
     struct ReaderLeft: Error {}
 
+    /// Gives /dev/null to those of the standard descriptors that are closed, lest a file that is opened later take such
+    /// a number and receive what is meant for the terminal.
+    static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number, which is this one.
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
+
     /// Writes `text` and a newline, unless it ends with one, to standard output.
     ///
     /// Throws: `ReaderLeft`; `WriteError` where the output is a file that cannot take it.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import TapestryData
 
 extension DatasetKind: ExpressibleByArgument {}
@@ -11,8 +12,13 @@ struct DataArguments: ParsableArguments {
     @Option(help: "Which data set it is; by default what its files show.")
     var dataset: DatasetKind?
 
-    @Option(help: "Test on the first so many images only.", transform: Positive.integer)
+    @Option(help: "Test on the first so many images only.", transform: Positive.imageCount)
     var limitTest: Int?
+
+    /// A path as a run's record keeps it, which another working directory does not change.
+    static func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
+    }
 }
 
 extension CommandFailure {

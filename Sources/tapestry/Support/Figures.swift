@@ -7,6 +7,9 @@ extension Double {
     /// With so many significant digits, as C's %g writes it.
     func significant(_ digits: Int) -> String { String(format: "%.\(digits)g", self) }
 
+    /// The whole part with its digits in groups of three; of numbers beyond any count, four digits and the exponent.
+    var groupedWhole: String { Int(exactly: rounded(.towardZero))?.grouped ?? significant(4) }
+
     /// A percentage to two digits: "91.25 %".
     var percent: String { "\(decimals(2)) %" }
 }

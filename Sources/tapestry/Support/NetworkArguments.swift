@@ -12,8 +12,10 @@ struct Network {
     let graph: Graph
     /// How the network's paper counts, where that differs from the exact count.
     let convention: CountingConvention?
-    /// The model, where a file was named.
+    /// The model, where a file was named and no method has changed its graph.
     let model: Model?
+    /// Whether the graph is that of a model file, so that what is wrong with it is the file's fault.
+    let isFromFile: Bool
 }
 
 extension Network {
@@ -21,7 +23,9 @@ extension Network {
     init(modelFile path: String) throws {
         let model = try ModelFile.read(path)
         let architecture = model.facts["architecture"].flatMap { try? Zoo.architecture(named: $0) }
-        self.init(title: path, graph: model.graph, convention: architecture?.convention, model: model)
+        self.init(
+            title: path, graph: model.graph, convention: architecture?.convention, model: model,
+            isFromFile: true)
     }
 
     /// A network by the value of `--arch`: a published name or a model file, told apart by the latter's dot or existence.
@@ -39,7 +43,7 @@ extension Network {
         }
         do {
             let graph = try architecture.graph(options)
-            self.init(title: name, graph: graph, convention: architecture.convention, model: nil)
+            self.init(title: name, graph: graph, convention: architecture.convention, model: nil, isFromFile: false)
         } catch {
             throw CommandFailure(.usage, "\(name)\(options.description): \(error)")
         }
@@ -101,17 +105,17 @@ struct NetworkArguments: ParsableArguments {
     var methodConfig: String?
 
     @Option(
-        help: "How many classes; by default those of the data set, or the network's own.", transform: Positive.integer)
+        help: "How many classes; by default those of the data set, or the network's own.", transform: Positive.extent)
     var classes: Int?
 
     @Option(
         help: "Height and width of the images; by default those of the data set, or the network's own.",
-        transform: Positive.integer)
+        transform: Positive.extent)
     var imageSize: Int?
 
     @Option(
         help: "Channels of the images; by default those of the data set, or the network's own.",
-        transform: Positive.integer)
+        transform: Positive.extent)
     var channels: Int?
 
     mutating func validate() throws {
@@ -154,7 +158,9 @@ struct NetworkArguments: ParsableArguments {
             let graph = try assignment.apply(to: network.graph)
             // The file's weights are those of its own graph.
             let model = graph == network.graph ? network.model : nil
-            return Network(title: title, graph: graph, convention: network.convention, model: model)
+            return Network(
+                title: title, graph: graph, convention: network.convention, model: model,
+                isFromFile: network.isFromFile)
         } catch {
             if let methodConfig { throw CommandFailure(.badData, "\(methodConfig): \(error)") }
             throw CommandFailure(.usage, "--method \(method ?? ""): \(error)")

@@ -1,9 +1,25 @@
 import ArgumentParser
 
+#if TAPESTRY_TORCH
+import TapestryTorch
+import TapestryTraining
+#endif
+
 /// Readers of option values that refuse, with the reason, what no command could use.
 enum Positive {
-    static func integer(_ text: String) throws -> Int {
-        guard let value = Int(text), value >= 1 else { throw ValidationError("must be a whole number of at least 1") }
+    static func integer(_ text: String) throws -> Int { try integer(text, in: 1...1_000_000) }
+
+    /// Of images: some data sets have more than a million.
+    static func imageCount(_ text: String) throws -> Int { try integer(text, in: 1...1_000_000_000) }
+
+    /// Of threads, classes, channels and an image's side: what a run's record admits.
+    static func extent(_ text: String) throws -> Int { try integer(text, in: 1...65_536) }
+
+    private static func integer(_ text: String, in range: ClosedRange<Int>) throws -> Int {
+        guard let value = Int(text), range.contains(value) else {
+            throw ValidationError(
+                "must be a whole number from \(range.lowerBound) to \(range.upperBound.grouped)")
+        }
         return value
     }
 
@@ -15,37 +31,38 @@ enum Positive {
     }
 }
 
-/// Where tensors live: `cpu`, `cuda` or `cuda:1`.
-enum DeviceName: Hashable, Sendable, ExpressibleByArgument {
-    case cpu
-    case cuda(index: Int)
+#if TAPESTRY_TORCH
+typealias DeviceName = Device
+typealias Precision = RunConfiguration.Precision
 
-    init?(argument: String) {
-        if argument == "cpu" {
-            self = .cpu
-        } else if argument == "cuda" {
-            self = .cuda(index: 0)
-        } else if argument.hasPrefix("cuda:"), let index = Int(argument.dropFirst(5)), (0..<1024).contains(index) {
-            self = .cuda(index: index)
-        } else {
-            return nil
-        }
-    }
+extension Device: ExpressibleByArgument {
+    public init?(argument: String) { self.init(parsing: argument) }
 
-    var defaultValueDescription: String {
-        switch self {
-        case .cpu: "cpu"
-        case .cuda(let index): "cuda:\(index)"
-        }
-    }
-
-    static let allValueStrings = ["cpu", "cuda", "cuda:1"]
+    public var defaultValueDescription: String { description }
+    public static var allValueStrings: [String] { DeviceNames.suggested }
 }
 
-/// What training and evaluation compute in.
+extension RunConfiguration.Precision: ExpressibleByArgument {}
+#else
+/// Where tensors would live. Without libtorch nothing computes, and a name only needs to look like one.
+struct DeviceName: ExpressibleByArgument {
+    init?(argument: String) {
+        guard argument == "cpu" || argument == "cuda" || argument.hasPrefix("cuda:") else { return nil }
+    }
+
+    static let allValueStrings = DeviceNames.suggested
+}
+
+/// What training and evaluation would compute in.
 enum Precision: String, CaseIterable, ExpressibleByArgument, Sendable {
     case fp32
     case bf16
+}
+#endif
+
+enum DeviceNames {
+    /// For help and completions.
+    static let suggested = ["cpu", "cuda", "cuda:1"]
 }
 
 /// Which of Tapestry's executors runs a network.

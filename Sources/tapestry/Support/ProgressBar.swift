@@ -72,7 +72,7 @@ extension ProgressBar {
         let filled = Int(fraction * Double(barWidth))
         let bar = String(repeating: "━", count: filled) + String(repeating: "┄", count: barWidth - filled)
         let rate = seconds > 0 ? Double(done) / seconds : 0
-        var parts = ["\(title) \(bar) \(Int(fraction * 100))%", "\(Int(rate).grouped) \(unit)/s"]
+        var parts = ["\(title) \(bar) \(Int(fraction * 100))%", "\(rate.groupedWhole) \(unit)/s"]
         if done > 0 { parts.append("\(duration(seconds * (1 / max(fraction, 1e-9) - 1))) left") }
         if !detail.isEmpty { parts.append(detail) }
         return parts.joined(separator: "  ")

@@ -13,13 +13,11 @@ extension Demo {
     private static let packagedData = "/usr/share/datasets/fashion-mnist"
 
     func demonstrate() async throws {
-        let directory = data ?? Self.packagedData
-        let budget = computing.threads.budget
-        Console.note("threads: \(budget), and one that loads images and mostly waits")
+        let directory = DataArguments.absolute(data ?? Self.packagedData)
         Interruption.listen()
         var rows: [Row] = []
         for method in Self.methods {
-            let configuration = try configuration(method: method, data: directory, threads: budget.count)
+            let configuration = try configuration(method: method, data: directory)
             let folder = RunFolder(path: "\(out)/\(method.replacing(":", with: "-"))")
             rows.append(try row(method, try run(configuration, in: folder), configuration))
         }
@@ -27,7 +25,7 @@ extension Demo {
     }
 
     /// A recipe that is good after minutes: one cycle of a cosine, on most of the images.
-    private func configuration(method: String, data: String, threads: Int) throws -> RunConfiguration {
+    private func configuration(method: String, data: String) throws -> RunConfiguration {
         var recipe = try Recipes.recipe("ask")
         recipe.epochs = 2
         recipe.batchSize = 128
@@ -41,7 +39,7 @@ extension Demo {
         configuration.methods = [MethodAssignment.Rule(pattern: "*", method: method)]
         configuration.trainingLimit = 24_000
         computing.apply(to: &configuration)
-        configuration.threads = threads
+        configuration.threads = computing.threads.budget.count
         return configuration
     }
 
@@ -50,14 +48,21 @@ extension Demo {
         _ configuration: RunConfiguration, in folder: RunFolder
     ) throws -> (last: EpochMetrics, trainSeconds: Double) {
         var configuration = configuration
+        var budget = computing.threads.budget
         if folder.hasRun {
             let recorded = try RunConfiguration(readingFrom: folder.configuration)
-            guard recorded == configuration else {
+            // The data may have moved; and a run keeps to its threads, on which its last bits depend.
+            configuration.threads = recorded.threads
+            budget = ThreadBudget(recorded: recorded.threads)
+            var comparable = recorded
+            comparable.data = configuration.data
+            guard comparable == configuration else {
                 throw CommandFailure(
                     .usage, "\(folder.path) holds a run of other settings; remove it, or pass another --out")
             }
-            configuration = recorded
         }
+        Console.note(budget.line())
+        if let advice = configuration.precisionAdvice { Console.note(advice) }
         let reporter = TrainingReporter()
         let trainer = try Trainer(
             configuration, in: folder, resuming: folder.hasRun, isInterrupted: { Interruption.isRequested },
@@ -89,7 +94,7 @@ extension Demo {
         for row in rows {
             table.append(
                 row.network, row.method, row.parameters.grouped, row.macs.grouped, row.top1.percent,
-                Int(row.imagesPerSecond).grouped, ProgressBar.duration(row.trainSeconds))
+                row.imagesPerSecond.groupedWhole, ProgressBar.duration(row.trainSeconds))
         }
         try Console.print(table.text)
     }

@@ -11,17 +11,18 @@ extension Evaluate {
         guard engine == .torch else {
             throw CommandFailure(.unavailable, "--engine native is not there yet; leave it out to use libtorch")
         }
-        guard let directory = dataArguments.data else { throw CommandFailure(.usage, "--data is missing") }
+        guard let directory = dataArguments.data else { throw CommandFailure.missingData }
         let opened = try DatasetKind.open(dataArguments.dataset, directory: directory, split: .test)
         let dataset = dataArguments.limitTest.map { DatasetSubset(opened.dataset, first: $0) } ?? opened.dataset
         let budget = computing.threads.budget
-        let device = (computing.device ?? .cpu).torch
+        let device = computing.device ?? .cpu
         try TorchRuntime.start(threads: budget.count, device: device)
-        Console.note("threads: \(budget)")
+        Console.note(budget.line())
         var results: [Row] = []
         for path in models {
             let model = try model(at: path, kind: opened.kind, dataset: dataset)
             let result = try evaluate(model, path: path, dataset: dataset, kind: opened.kind, device: device)
+            guard result.loss.isFinite else { throw notFinite(model, path: path) }
             results.append(Row(model: path, result))
         }
         try report(results)
@@ -48,30 +49,46 @@ extension Evaluate {
     private func evaluate(
         _ model: Model, path: String, dataset: any ImageDataset, kind: DatasetKind, device: Device
     ) throws -> EvaluationResult {
-        let input = model.graph.inputShape
-        let classes = try model.graph.classCount()
-        guard dataset.classNames.count <= classes else {
-            throw CommandFailure(
-                .badData, "\(path) tells \(classes) classes apart, the data set has \(dataset.classNames.count)")
-        }
-        guard input[1] == input[2] else {
-            throw CommandFailure(.badData, "\(path) takes images of \(input), which are not square")
-        }
-        let name = normalize ?? model.facts["normalization"] ?? kind.normalizationName
+        let network = Network(
+            title: path, graph: model.graph, convention: nil, model: model,
+            isFromFile: networkArguments.classes == nil && networkArguments.channels == nil)
+        let classifier = try ImageClassifier(network, for: dataset)
         let preprocessing = Preprocessing(
-            for: dataset, size: input[1], channels: input[0],
-            normalization: try Normalization.preset(name, channels: input[0]))
-        let network = try TorchNetwork(model.graph, weights: model.weights, device: device)
+            for: dataset, size: classifier.imageSize, channels: classifier.channels,
+            normalization: try normalization(of: model, path: path, kind: kind, channels: classifier.channels))
+        let executable = try TorchNetwork(model.graph, weights: model.weights, device: device)
         let bar = ProgressBar(path, total: dataset.count, unit: "images")
         defer { bar.finish() }
         var done = 0
         return try Evaluator(
             dataset, preprocessing: preprocessing, batchSize: batchSize,
-            precision: computing.precision == .bf16 ? .bf16 : .fp32
-        ).evaluate(network) { count in
+            precision: computing.precision ?? .fp32
+        ).evaluate(executable) { count in
             bar.advance(by: count - done)
             done = count
         }
+    }
+
+    private func normalization(
+        of model: Model, path: String, kind: DatasetKind, channels: Int
+    ) throws -> Normalization {
+        if normalize == nil, let recorded = model.facts["normalization"] {
+            do { return try Normalization.preset(recorded, channels: channels) } catch {
+                throw FormatError(file: path, reason: "\(error); --normalize overrides what the file says")
+            }
+        }
+        return try Normalization.preset(normalize ?? kind.normalizationName, channels: channels)
+    }
+
+    /// Names the first layer that holds such a number, where one does.
+    private func notFinite(_ model: Model, path: String) -> CommandFailure {
+        let node = model.graph.nodes.first { node in
+            node.parameters.contains { parameter in
+                model.weights.tensors[parameter.name]?.elements.contains { !$0.isFinite } ?? false
+            }
+        }
+        let place = node.map { "; \"\($0.name)\" is the first layer whose weights are not" } ?? ""
+        return CommandFailure(.badData, "\(path): its logits are not finite for these images\(place)")
     }
 
     private func report(_ rows: [Row]) throws {
@@ -85,7 +102,7 @@ extension Evaluate {
         for row in rows {
             table.append(
                 row.model, row.top1.percent, row.top5.percent, row.loss.decimals(4), row.images.grouped,
-                Int(Double(row.images) / max(row.seconds, 1e-9)).grouped)
+                (Double(row.images) / max(row.seconds, 1e-9)).groupedWhole)
         }
         try Console.print(table.text)
     }
@@ -105,15 +122,6 @@ extension Evaluate {
             loss = result.loss
             images = result.images
             seconds = result.seconds
-        }
-    }
-}
-
-extension DeviceName {
-    var torch: Device {
-        switch self {
-        case .cpu: .cpu
-        case .cuda(let index): .cuda(index)
         }
     }
 }

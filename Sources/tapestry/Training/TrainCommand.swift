@@ -4,6 +4,7 @@ import TapestryCore
 import TapestryData
 import TapestryFormats
 import TapestryMethods
+import TapestryTorch
 import TapestryTraining
 
 extension Train {
@@ -12,7 +13,8 @@ extension Train {
         let isResuming = resume && folder.hasRun
         if resume, !isResuming, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
         let configuration = isResuming ? try resumedConfiguration(of: folder) : try newConfiguration()
-        Console.note("threads: \(configuration.threads); beside them, \(loadingThreads) loading images, mostly waiting")
+        Console.note(threadBudget(of: configuration, isResuming: isResuming).line(loading: loadingThreads))
+        if let advice = configuration.precisionAdvice { Console.note(advice) }
         let reporter = TrainingReporter()
         Interruption.listen()
         let trainer = try Trainer(
@@ -54,15 +56,15 @@ extension Train {
 
 extension Train {
     private func newConfiguration() throws -> RunConfiguration {
-        guard let arch = networkArguments.arch, let data = dataArguments.data else {
-            throw CommandFailure(.usage, "--arch and --data are needed to start a run")
-        }
+        guard let arch = networkArguments.arch else { throw CommandFailure.missingArchitecture }
+        guard let data = dataArguments.data else { throw CommandFailure.missingData }
         let opened = try DatasetKind.open(dataArguments.dataset, directory: data, split: .train)
         // Reports what is wrong with the network in terms of the options, before anything is written.
-        let graph = try networkArguments.network(implied: opened.kind.networkOptions(of: opened.dataset)).graph
+        let network = try networkArguments.network(implied: opened.kind.networkOptions(of: opened.dataset))
+        let classifier = try ImageClassifier(network, for: opened.dataset)
         var configuration = RunConfiguration(
-            architecture: arch, classes: try graph.classCount(), imageSize: graph.inputShape[1],
-            channels: graph.inputShape[0], data: data, dataset: opened.kind, recipe: try Recipes.recipe("ask"))
+            architecture: arch, classes: classifier.classes, imageSize: classifier.imageSize,
+            channels: classifier.channels, data: data, dataset: opened.kind, recipe: try Recipes.recipe("ask"))
         configuration.threads = computing.threads.budget.count
         try apply(to: &configuration)
         return configuration
@@ -95,32 +97,55 @@ extension Train {
             configuration.methods = try networkArguments.methodRules()
         }
         if let data = dataArguments.data {
-            configuration.data =
-                data.hasPrefix("/") ? data : "\(FileManager.default.currentDirectoryPath)/\(data)"
+            configuration.data = DataArguments.absolute(data)
         }
         configuration.trainingLimit = limitTrain ?? configuration.trainingLimit
         configuration.testLimit = dataArguments.limitTest ?? configuration.testLimit
         configuration.seed = seed ?? configuration.seed
         computing.apply(to: &configuration)
         if let recipe { configuration.recipe = try Recipes.recipe(recipe) }
-        configuration.recipe.epochs = epochs ?? configuration.recipe.epochs
-        configuration.recipe.batchSize = batchSize ?? configuration.recipe.batchSize
-        configuration.recipe.learningRate = learningRate ?? configuration.recipe.learningRate
+        // As settings of the recipe, so that what is accepted here is what a resumed run's record may hold.
+        try configuration.set("epochs", to: epochs.map { .integer($0) }, from: "--epochs")
+        try configuration.set("batch-size", to: batchSize.map { .integer($0) }, from: "--batch-size")
+        try configuration.set("learning-rate", to: learningRate.map { .real($0) }, from: "--lr")
         for setting in settings {
-            do {
-                try configuration.set(setting.key, to: try ConfigurationValue.parse(setting.value, file: "--set"))
-            } catch let error as SettingError {
-                throw CommandFailure(.usage, "--set \(setting.defaultValueDescription): \(error)")
+            let option = "--set \(setting.defaultValueDescription)"
+            let value: ConfigurationValue
+            do { value = try ConfigurationValue.parse(setting.value, file: option) } catch {
+                let reason = (error as? ConfigurationError)?.reason ?? "\(error)"
+                throw CommandFailure(.usage, "\(option): \(reason)")
             }
+            try configuration.set(setting.key, to: value.content, from: option)
         }
+    }
+
+    /// A resumed run keeps to the number that it was started with, on which its last bits depend.
+    private func threadBudget(of configuration: RunConfiguration, isResuming: Bool) -> ThreadBudget {
+        isResuming ? ThreadBudget(recorded: configuration.threads) : computing.threads.budget
+    }
+}
+
+extension RunConfiguration {
+    /// Sets what `option` gives a value for. Throws `CommandFailure` that names the option.
+    fileprivate mutating func set(_ key: String, to content: ConfigurationValue.Content?, from option: String) throws {
+        guard let content else { return }
+        do { try set(key, to: ConfigurationValue(content)) } catch {
+            throw CommandFailure(.usage, "\(option): \(error)")
+        }
+    }
+
+    /// What to know before a run whose precision this processor has no arithmetic for.
+    var precisionAdvice: String? {
+        guard precision == .bf16, device == "cpu", !Processor.current.hasBFloat16 else { return nil }
+        return "bf16: this processor has no bf16 arithmetic, so --precision fp32 may be faster here"
     }
 }
 
 extension ComputingArguments {
     /// Puts --device and --precision, where given, in the place of what the configuration says.
     func apply(to configuration: inout RunConfiguration) {
-        configuration.device = device?.defaultValueDescription ?? configuration.device
-        configuration.precision = precision.map { $0 == .bf16 ? .bf16 : .fp32 } ?? configuration.precision
+        configuration.device = device?.description ?? configuration.device
+        configuration.precision = precision ?? configuration.precision
     }
 }
 

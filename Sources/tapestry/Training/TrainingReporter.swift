@@ -48,7 +48,7 @@ final class TrainingReporter: TrainingObserver {
         Console.note(
             "epoch \(metrics.epoch): loss \(metrics.trainLoss.decimals(4))  train \(metrics.trainTop1.percent)"
                 + "  test \(metrics.testTop1.percent)\(isBest ? " (best)" : "")"
-                + "  \(Int(metrics.imagesPerSecond).grouped) images/s"
+                + "  \(metrics.imagesPerSecond.groupedWhole) images/s"
                 + "  \(ProgressBar.duration(metrics.trainSeconds + metrics.testSeconds))")
     }
 

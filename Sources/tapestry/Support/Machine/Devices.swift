@@ -22,19 +22,38 @@ struct GraphicsProcessor: Encodable {
     }
 }
 
+/// What `--device cuda` needs.
+enum CUDA {
+    /// What is not there of it, and how to get it; nil where nothing is missing that can be seen.
+    static var missing: String? {
+        var needs: [String] = []
+        // Containers often have the device and not the driver's folder in /proc.
+        let hasDriver = !GraphicsProcessor.all.isEmpty || FileManager.default.fileExists(atPath: "/dev/nvidiactl")
+        if !hasDriver { needs.append("an NVIDIA GPU with its driver (nvidia-smi then shows it)") }
+        if Libtorch.current?.hasCUDA != true {
+            needs.append("a libtorch with CUDA (that of PyPI's own `pip install torch`, not a +cpu one)")
+        }
+        return needs.isEmpty ? nil : needs.joined(separator: ", and ")
+    }
+}
+
 /// The libtorch that this build was made with, if any.
 struct Libtorch: Encodable {
     let version: String
     /// The version found at run time, where it differs: a reason to build again.
     let mismatch: String?
     let path: String?
+    /// Whether it can compute on GPUs.
+    let hasCUDA: Bool
 
     static var current: Libtorch? {
         #if TAPESTRY_TORCH
         let versions = LibtorchVersions.ofThisProcess
         var mismatch: String?
         do { try versions.verify() } catch { mismatch = error.message }
-        return Libtorch(version: versions.loaded, mismatch: mismatch, path: loadedPath)
+        let path = loadedPath
+        let hasCUDA = path.map { FileManager.default.fileExists(atPath: "\($0)/libtorch_cuda.so") } ?? false
+        return Libtorch(version: versions.loaded, mismatch: mismatch, path: path, hasCUDA: hasCUDA)
         #else
         return nil
         #endif

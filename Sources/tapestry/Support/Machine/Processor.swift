@@ -36,6 +36,9 @@ package struct Processor: Equatable, Sendable {
         self.count = count
     }
 
+    /// Whether it multiplies bfloat16 numbers, rather than convert them first.
+    package var hasBFloat16: Bool { features.contains { ["avx512_bf16", "amx_bf16", "bf16"].contains($0) } }
+
     package static var current: Processor {
         Processor(information: (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "")
     }

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
 
-/// How many threads the whole process works with: the one number that data loading, libtorch and kernels share.
+/// How many threads compute: the one number that libtorch and kernels share. Threads that load images are beside them,
+/// and mostly wait.
 package struct ThreadBudget: Equatable, Sendable {
     package let count: Int
     /// Where the number comes from, for the line that is printed at the start.
@@ -23,6 +24,17 @@ package struct ThreadBudget: Equatable, Sendable {
         }
     }
 
+    /// The budget of a run that goes on with what it was started with.
+    package init(recorded count: Int) {
+        (self.count, reason) = (count, "with which the run was started")
+    }
+
+    /// What commands that compute say at their start.
+    package func line(loading: Int = 1) -> String {
+        "threads: \(count) (\(reason)), and \(loading) that load\(loading == 1 ? "s" : "") images and mostly"
+            + " wait\(loading == 1 ? "s" : "")"
+    }
+
     /// Processors that the scheduler may put this process on.
     package static var availableProcessors: Int {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
@@ -39,15 +51,11 @@ package struct ThreadBudget: Equatable, Sendable {
     }
 }
 
-extension ThreadBudget: CustomStringConvertible {
-    package var description: String { "\(count) thread\(count == 1 ? "" : "s") (\(reason))" }
-}
-
 /// `--threads`, for commands that compute.
 struct ThreadArguments: ParsableArguments {
     @Option(
-        help: "How many threads to work with; by default the processors that this process may use.",
-        transform: Positive.integer)
+        help: "How many threads compute; by default the processors that this process may use.",
+        transform: Positive.extent)
     var threads: Int?
 
     var budget: ThreadBudget { .current(requested: threads) }
