@@ -144,8 +144,8 @@ import Testing
         let data = try #require(Self.realCIFAR)
         try SmallRun.with { run throws in
             let outcome = try run.shell(
-                "$tapestry train --arch ask/resnet20 --method ask:ASK_5a --data \(data) --dataset cifar10 --epochs 2 "
-                    + "--limit-train 6000 --limit-test 1000 --set schedule=cosine --json --out \(run.folder)/real")
+                "$tapestry train --arch ask/resnet8 --method ask:ASK_5a --data \(data) --dataset cifar10 --epochs 2 "
+                    + "--limit-train 5000 --limit-test 1000 --set schedule=cosine --json --out \(run.folder)/real")
             struct Result: Decodable { let last: SmallRun.Metrics }
             #expect(outcome.status == 0, "\(outcome.errors)")
             #expect(try outcome.json(as: Result.self).last.testTop1 > 25)

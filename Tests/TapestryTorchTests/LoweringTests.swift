@@ -62,7 +62,8 @@ extension TorchTests {
         /// A case in which libtorch reads beyond the image if it is given the strides of channels last.
         @Test func oneChannelWithUnevenStridesIsReadWithin() throws {
             let convolution = Convolution(
-                inputChannels: 1, outputChannels: 4, kernel: Size(height: 2, width: 3), stride: Size(height: 1, width: 2))
+                inputChannels: 1, outputChannels: 4, kernel: Size(height: 2, width: 3),
+                stride: Size(height: 1, width: 2))
             let graph = try Graph.build(input: [1, 6, 3]) {
                 $0.applying(.convolution(convolution), named: "conv").flatten()
             }
@@ -72,7 +73,8 @@ extension TorchTests {
             let pixels = images.map { Float($0) }
             let x = try pixels.elements.withUnsafeBytes { bytes in
                 try TorchTensor(
-                    bytes: bytes, of: .float32, shape: [3, 1, 6, 3], strides: [18, 1, 3, 1], memoryFormat: .channelsLast)
+                    bytes: bytes, of: .float32, shape: [3, 1, 6, 3], strides: [18, 1, 3, 1], memoryFormat: .channelsLast
+                )
             }
             let network = try TorchNetwork(graph, weights: weights, device: .cpu)
             let actual = try Torch.withoutGradients { try network.logits(of: x, mode: .evaluation) }.host()

@@ -130,7 +130,8 @@ public final class TorchNetwork {
             for name in names { stored[name] = nil }
             let pieces =
                 kernels[0].shape.rank == 0
-                ? realization.convolution.storedWeights.map { _ in kernels[0] } : realization.storedWeights(from: kernels)
+                ? realization.convolution.storedWeights.map { _ in kernels[0] }
+                : realization.storedWeights(from: kernels)
             for (piece, tensor) in zip(realization.convolution.storedWeights, pieces) {
                 stored["\(node).\(piece.suffix)"] = tensor
             }

@@ -41,9 +41,9 @@ public struct RunFolder: Sendable {
     func lock() throws -> Lock {
         let lock = try Lock(path)
         for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
-            let files = [configuration, metrics, last, best, state]
-            guard name.hasSuffix(".tmp"), files.contains(where: { "\(path)/\(name)".hasPrefix("\($0).") }) else { continue }
-            unlink("\(path)/\(name)")
+            let file = "\(path)/\(name)"
+            let isOurs = [configuration, metrics, last, best, state].contains { file.hasPrefix("\($0).") }
+            if isOurs, name.hasSuffix(".tmp") { unlink(file) }
         }
         return lock
     }
@@ -80,7 +80,7 @@ public struct RunFolder: Sendable {
         let bytes = FileManager.default.contents(atPath: metrics) ?? Data()
         var offset = 0
         var read: [EpochMetrics] = []
-        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) where read.count < epochs {
+        for line in bytes.split(separator: UInt8(ascii: "\n")).prefix(epochs) {
             guard let epoch = try? JSONDecoder().decode(EpochMetrics.self, from: Data(line)), epoch.isPossible else {
                 throw FormatError(file: metrics, offset: offset, reason: "expected a JSON object of an epoch's metrics")
             }

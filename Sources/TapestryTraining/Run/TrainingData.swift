@@ -26,7 +26,8 @@ public struct TrainingData: Sendable {
         let batchSize = configuration.recipe.batchSize
         if configuration.recipe.dropLast, training.count < batchSize {
             throw RunError.unsuitable(
-                "\(training.count) images are less than one batch of \(batchSize), and drop-last leaves out smaller ones")
+                "\(training.count) images are less than one batch of \(batchSize), and drop-last leaves out smaller ones"
+            )
         }
         for dataset in [training, test] where dataset.classNames.count > configuration.classes {
             throw RunError.unsuitable(

@@ -66,10 +66,12 @@ struct TrainingState {
         let file = try SafetensorsFile.read(path)
         guard file.metadata["tapestry.state"] == Self.version else {
             let found = file.metadata["tapestry.state"].map { "version \($0)" } ?? "another kind of file"
-            throw FormatError(file: path, reason: "expected a training state of version \(Self.version), found \(found)")
+            throw FormatError(
+                file: path, reason: "expected a training state of version \(Self.version), found \(found)")
         }
         func decode<Value: Decodable>(_ type: Value.Type, _ key: String) throws -> Value {
-            guard let value = try? JSONDecoder().decode(type, from: Data((file.metadata[key] ?? "").utf8)) else {
+            let text = Data((file.metadata[key] ?? "").utf8)
+            guard let value = try? JSONDecoder().decode(type, from: text) else {
                 throw FormatError(file: path, reason: "its metadata \"\(key)\" is missing or damaged")
             }
             return value
@@ -77,9 +79,13 @@ struct TrainingState {
         self.init(
             position: try decode(Position.self, "tapestry.position"), graph: try decode(Graph.self, "tapestry.graph"),
             weights: Weights())
-        guard position.isPossible else { throw FormatError(file: path, reason: "its position in the run is impossible") }
+        guard position.isPossible else {
+            throw FormatError(file: path, reason: "its position in the run is impossible")
+        }
         for entry in file.tensors {
-            guard take(entry) else { throw FormatError(file: path, reason: "\"\(entry.name)\" is no part of a training state") }
+            guard take(entry) else {
+                throw FormatError(file: path, reason: "\"\(entry.name)\" is no part of a training state")
+            }
         }
         do { try weights.check(against: graph) } catch { throw FormatError(file: path, reason: error.description) }
     }

@@ -103,7 +103,8 @@ extension TrainingStep {
             for (owner, value) in try network.scattered(stored) {
                 tensors.append(
                     NamedTensor(
-                        name: kind.isEmpty ? owner : "\(owner).\(kind)", tensor: try TorchTensor(value, on: network.device)))
+                        name: kind.isEmpty ? owner : "\(owner).\(kind)",
+                        tensor: try TorchTensor(value, on: network.device)))
             }
         }
         return tensors

@@ -21,9 +21,15 @@ extension Evaluate {
         var results: [Row] = []
         for path in models {
             let model = try model(at: path, kind: opened.kind, dataset: dataset)
-            let result = try evaluate(model, path: path, dataset: dataset, kind: opened.kind, device: device)
-            guard result.loss.isFinite else { throw notFinite(model, path: path) }
-            results.append(Row(model: path, result))
+            do {
+                let result = try evaluate(model, path: path, dataset: dataset, kind: opened.kind, device: device)
+                results.append(Row(model: path, result))
+            } catch let error as LossNotFinite {
+                throw CommandFailure(
+                    .badData,
+                    "\(path): its logits are not finite for these images; the first layer to go wrong is \"\(error.node)\""
+                )
+            }
         }
         try report(results)
     }
@@ -78,17 +84,6 @@ extension Evaluate {
             }
         }
         return try Normalization.preset(normalize ?? kind.normalizationName, channels: channels)
-    }
-
-    /// Names the first layer that holds such a number, where one does.
-    private func notFinite(_ model: Model, path: String) -> CommandFailure {
-        let node = model.graph.nodes.first { node in
-            node.parameters.contains { parameter in
-                model.weights.tensors[parameter.name]?.elements.contains { !$0.isFinite } ?? false
-            }
-        }
-        let place = node.map { "; \"\($0.name)\" is the first layer whose weights are not" } ?? ""
-        return CommandFailure(.badData, "\(path): its logits are not finite for these images\(place)")
     }
 
     private func report(_ rows: [Row]) throws {
