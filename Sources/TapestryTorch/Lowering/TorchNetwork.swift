@@ -17,11 +17,11 @@ public final class TorchNetwork {
     public let graph: Graph
     public let device: Device
     public private(set) var parameters: [TrainedParameter] = []
-    private var positions: [String: Int] = [:]
-    private var statistics: [String: TorchTensor] = [:]
-    private var batchCounts: [String: Int64]
-    private var realizations: [String: ConvolutionRealization] = [:]
-    private let plan: Plan
+    private(set) var positions: [String: Int] = [:]
+    private(set) var statistics: [String: TorchTensor] = [:]
+    var batchCounts: [String: Int64]
+    private(set) var realizations: [String: ConvolutionRealization] = [:]
+    let plan: ExecutionPlan
 
     /// How convolutions on a support are computed.
     package enum Realization {
@@ -44,7 +44,7 @@ public final class TorchNetwork {
         try weights.check(against: graph)
         self.graph = graph
         self.device = device
-        plan = Plan(graph)
+        plan = ExecutionPlan(graph)
         batchCounts = weights.batchCounts
         for (node, shape) in zip(graph.nodes, try graph.outputShapes()) {
             if case .convolution(let convolution) = node.operation {
@@ -160,9 +160,9 @@ public final class TorchNetwork {
         return values
     }
 
-    private func value(_ name: String) -> TorchTensor { parameters[positions[name]!].value }
+    func value(_ name: String) -> TorchTensor { parameters[positions[name]!].value }
 
-    private func kernels(of name: String, _ realization: ConvolutionRealization) -> [TorchTensor] {
+    func kernels(of name: String, _ realization: ConvolutionRealization) -> [TorchTensor] {
         realization.pieces.indices.map { value(realization.parameterName(of: $0, in: name)) }
     }
 
@@ -183,119 +183,4 @@ public final class TorchNetwork {
         guard !masked.isEmpty else { return }
         try TorchTensor.multiplyInPlace(masked.map(\.gradient), by: masked.map(\.mask))
     }
-}
-
-// MARK: - Running
-
-extension TorchNetwork {
-    /// What batch norms do.
-    public enum Mode {
-        /// Normalise with the running statistics.
-        case evaluation
-        /// Normalise with the batch's, and move the running ones.
-        case training
-        /// Normalise with the batch's, and leave the running ones alone.
-        case inspection
-    }
-
-    /// The logits, N x classes, of N x C x H x W images.
-    public func logits(of images: TorchTensor, mode: Mode) throws(TorchError) -> TorchTensor {
-        try run(images, mode) { _, _ throws(TorchError) in true }
-    }
-
-    /// The name of the first node with a parameter, or a value for `images`, that is infinite or NaN; nil if none is.
-    public func firstNonFiniteNode(for images: TorchTensor, mode: Mode = .inspection) throws(TorchError) -> String? {
-        var name: String?
-        _ = try run(images, mode) { node, value throws(TorchError) in
-            var isFinite = try value.isFinite()
-            for parameter in parameters where parameter.name.hasPrefix("\(node.name).") && isFinite {
-                isFinite = try parameter.value.isFinite()
-            }
-            if !isFinite { name = node.name }
-            return isFinite
-        }
-        return name
-    }
-
-    /// Runs the nodes in order until `goesOn` says no to a node's value; the last value made is returned.
-    private func run(
-        _ images: TorchTensor, _ mode: Mode, goesOn: (Node, TorchTensor) throws(TorchError) -> Bool
-    ) throws(TorchError) -> TorchTensor {
-        var values: [TorchTensor?] = [images] + Array(repeating: nil, count: graph.nodes.count)
-        for (index, node) in graph.nodes.enumerated() {
-            let inputs = plan.inputs[index].map { values[$0]! }
-            let value = try self.value(of: node, inputs, mode)
-            guard try goesOn(node, value) else { return value }
-            values[index + 1] = value
-            for position in plan.inputs[index] where plan.lastUses[position] == index { values[position] = nil }
-        }
-        return values[plan.output]!
-    }
-
-    private func value(of node: Node, _ inputs: [TorchTensor], _ mode: Mode) throws(TorchError) -> TorchTensor {
-        let x = inputs[0]
-        switch node.operation {
-        case .convolution(let convolution):
-            let realization = realizations[node.name]!
-            return try realization(
-                x, kernels: kernels(of: node.name, realization),
-                bias: convolution.hasBias ? value("\(node.name).bias") : nil)
-        case .batchNorm(let norm): return try normalize(x, norm, named: node.name, mode)
-        case .linear(let linear):
-            return try x.linear(
-                weight: value("\(node.name).weight"), bias: linear.hasBias ? value("\(node.name).bias") : nil)
-        case .relu: return try x.relu()
-        case .maxPool(let pooling):
-            return try x.maxPool2d(
-                kernel: pooling.kernel.extents, stride: pooling.stride.extents,
-                padding: [pooling.padding.top, pooling.padding.left])
-        case .averagePool(let pooling):
-            return try x.avgPool2d(
-                kernel: pooling.kernel.extents, stride: pooling.stride.extents,
-                padding: [pooling.padding.top, pooling.padding.left])
-        case .globalAveragePool:
-            // As the published networks have it, whose sums a mean would round in another order.
-            return try x.avgPool2d(kernel: [x.shape[2], x.shape[3]], stride: [1, 1]).flattened()
-        case .add: return try x.add(inputs[1])
-        case .padChannels(let before, let after): return try x.constantPad([(before, after), (0, 0), (0, 0)])
-        case .stopGradient: return try x.detached()
-        case .flatten: return try x.flattened()
-        }
-    }
-
-    private func normalize(
-        _ x: TorchTensor, _ norm: BatchNorm, named name: String, _ mode: Mode
-    ) throws(TorchError) -> TorchTensor {
-        if mode == .training { batchCounts["\(name).num_batches_tracked", default: 0] += 1 }
-        return try x.batchNorm(
-            weight: value("\(name).weight"), bias: value("\(name).bias"),
-            runningMean: mode == .inspection ? nil : statistics["\(name).running_mean"],
-            runningVariance: mode == .inspection ? nil : statistics["\(name).running_var"],
-            training: mode != .evaluation, momentum: norm.momentum, epsilon: norm.epsilon)
-    }
-}
-
-/// Which value goes where: value 0 is the network's input, value i + 1 that of node i.
-private struct Plan {
-    /// For each node, the values it takes.
-    let inputs: [[Int]]
-    /// For each value, the last node that takes it, after which its memory can go.
-    let lastUses: [Int]
-    let output: Int
-
-    init(_ graph: Graph) {
-        var positions = [Graph.inputName: 0]
-        for (index, node) in graph.nodes.enumerated() { positions[node.name] = index + 1 }
-        inputs = graph.nodes.map { $0.inputs.map { positions[$0]! } }
-        output = positions[graph.outputName]!
-        var uses = Array(repeating: -1, count: graph.nodes.count + 1)
-        for (index, taken) in inputs.enumerated() {
-            for position in taken { uses[position] = index }
-        }
-        lastUses = uses
-    }
-}
-
-extension Size {
-    fileprivate var extents: [Int] { [height, width] }
 }
