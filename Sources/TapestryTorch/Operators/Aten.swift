@@ -1,6 +1,7 @@
 /// The operators behind the typed functions of `TorchTensor`.
 enum Aten {
-    static let convolution = KnownOperator("aten::convolution")
+    /// Not `aten::convolution`, which autocast on CPUs leaves in float32.
+    static let convolution = KnownOperator("aten::conv2d")
     static let batchNorm = KnownOperator("aten::batch_norm")
     static let linear = KnownOperator("aten::linear")
     static let relu = KnownOperator("aten::relu")

@@ -9,7 +9,7 @@ extension TorchTensor {
     ) throws(TorchError) -> TorchTensor {
         try Aten.convolution(
             .tensor(self), .tensor(weight), .optional(bias), .integers(stride), .integers(padding),
-            .integers(dilation), false, [0, 0], .integer(groups))
+            .integers(dilation), .integer(groups))
     }
 
     /// (x − mean) / √(variance + epsilon) · weight + bias, per channel.
