@@ -82,6 +82,15 @@ extension TorchTests {
                 actual, try ReferenceInterpreter(graph, weights: weights)(images), within: Tolerance(absolute: 1e-5))
         }
 
+        @Test func autocastReachesConvolutionsAndLinearLayers() throws {
+            let graph = try Graph.build(input: [3, 6, 6]) { $0.convolution("conv", to: 4, kernel: 3).flatten() }
+            var stream = RandomStream(seed: 10, purpose: .test)
+            let network = try TorchNetwork(graph, weights: stream.weights(for: graph), device: .cpu)
+            let x = try TorchTensor(stream.tensor([2, 3, 6, 6]), as: .float32, memoryFormat: .channelsLast)
+            let logits = try Torch.withAutocast(on: .cpu) { try network.logits(of: x, mode: .evaluation) }
+            #expect(logits.dataType == .bfloat16)
+        }
+
         /// Rectangles of two sizes and several places, in an image with room on some sides only.
         @Test func windowsAgreeWithTheInterpreter() throws {
             let shapes = [
