@@ -53,7 +53,10 @@ var targets: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "CommandLineTests",
-        dependencies: ["tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"],
+        dependencies: [
+            "tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData",
+            "TapestryTestSupport",
+        ],
         swiftSettings: strict + withTorch),
     .testTarget(
         name: "TapestryDataTests",
@@ -80,15 +83,32 @@ if hasLibtorch {
             path: "Benchmarks/TrainingSteps", swiftSettings: strict),
         .testTarget(
             name: "TapestryTorchTests",
-            dependencies: ["TapestryCore", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport"],
+            dependencies: [
+                "TapestryCore", "TapestryMethods", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TapestryTrainingTests",
             dependencies: [
-                "TapestryCore", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTraining",
-                "TapestryTestSupport",
+                "TapestryCore", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTorch",
+                "TapestryTraining", "TapestryTestSupport",
             ],
             swiftSettings: strict),
+    ]
+}
+
+// `./dev fuzz` builds every module anew, aside and instrumented, and asks for its program here.
+if Context.environment["TAPESTRY_FUZZ"] != nil {
+    targets += [
+        .target(name: "CFuzz", path: "Fuzz/CFuzz"),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: [
+                "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryTestSupport",
+                "CFuzz",
+                "Czlib",
+            ],
+            path: "Fuzz/Sources", swiftSettings: strict),
     ]
 }
 

@@ -126,6 +126,22 @@ need_venv() {
     complete_venv
 }
 
+# need_test_packages: adds what the tests compare with to the environment, also to one that is older than they are; 0 if
+# it is there now.
+need_test_packages() {
+    local wanted=$root/Scripts/test-requirements.txt lock status=0
+    complete_venv || return
+    ! cmp --silent "$wanted" "$venv/complete-tests" || return 0
+    exec {lock}>"$cache/lock"
+    flock "$lock"
+    # The constraints keep these packages from moving what the product is built against.
+    quietly "installing what the tests compare with" "$venv/bin/python" -m pip install --no-input \
+        --disable-pip-version-check --constraint "$root/Scripts/requirements.txt" --requirement "$wanted" &&
+        cp "$wanted" "$venv/complete-tests" || status=1
+    exec {lock}>&-
+    return "$status"
+}
+
 # --- All of it ---
 
 # announce: exports what Package.swift and the programs look for, if it is there.
@@ -136,6 +152,10 @@ announce() {
     if [[ -z ${TAPESTRY_WITHOUT_LIBTORCH-} ]] && complete_venv; then
         export TAPESTRY_LIBTORCH=$torch
         export PKG_CONFIG_PATH=$venv${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+    fi
+    # For the tests that have a PyPI package read what Tapestry wrote.
+    if [[ -z ${TAPESTRY_PYTHON-} && -e $venv/complete ]]; then
+        export TAPESTRY_PYTHON=$venv/bin/python
     fi
     if [[ -z ${TAPESTRY_CIFAR-} && -d $cache/cifar/cifar-10-batches-bin ]]; then
         export TAPESTRY_CIFAR=$cache/cifar

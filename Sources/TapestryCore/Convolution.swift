@@ -3,7 +3,7 @@
 ///     y[o, i, j] = bias[o] + sum over (c, tap) in the support of o of
 ///                  w[o, c, tap] * x[group(o) * C/groups + c, i * stride - top + tap.row * dilation, likewise j]
 ///
-/// with x zero outside the image. Images are NCHW, kernels OIHW.
+/// with x zero outside the image. A negative padding crops: no tap reads the rows or columns that it takes away. Images are NCHW, kernels OIHW.
 public struct Convolution: Hashable, Codable, Sendable {
     public var inputChannels: Int
     public var outputChannels: Int
@@ -51,8 +51,8 @@ public struct Convolution: Hashable, Codable, Sendable {
             throw SupportError("an extent of the convolution lies outside 1...\(Limits.extent)")
         }
         let pads = [padding.top, padding.left, padding.bottom, padding.right]
-        guard pads.allSatisfy({ (0...Limits.extent).contains($0) }) else {
-            throw SupportError("a side of the convolution's padding lies outside 0...\(Limits.extent)")
+        guard pads.allSatisfy({ (-Limits.extent...Limits.extent).contains($0) }) else {
+            throw SupportError("a side of the convolution's padding lies outside \(-Limits.extent)...\(Limits.extent)")
         }
         guard inputChannels % groups == 0, outputChannels % groups == 0 else {
             throw SupportError(
@@ -72,15 +72,38 @@ public struct Convolution: Hashable, Codable, Sendable {
             guard outputChannels % sets.count == 0 else {
                 throw SupportError("\(sets.count) tap sets do not divide \(outputChannels) output channels")
             }
-            guard sets.allSatisfy({ $0.taps.allSatisfy { $0.row < kernel.height && $0.column < kernel.width } }) else {
+            guard sets.allSatisfy({ $0.taps.allSatisfy(isTap) }) else {
                 throw SupportError("a tap lies outside the \(kernel) kernel")
             }
+        case .blockDiagonal(let parts):
+            guard groups == 1 else { throw SupportError("\(groups) groups with a support whose blocks are its own") }
+            guard parts >= 1, inputChannels % parts == 0, outputChannels % parts == 0 else {
+                throw SupportError(
+                    "\(parts) parts do not divide \(inputChannels) input and \(outputChannels) output channels")
+            }
+            guard kernel.height % 2 == 1, kernel.width % 2 == 1 else {
+                throw SupportError("a \(kernel) kernel has no middle tap")
+            }
+        case .channelTaps(let taps):
+            guard taps.count == channelsPerGroup else {
+                throw SupportError("\(taps.count) taps for \(channelsPerGroup) input channels")
+            }
+            guard taps.allSatisfy(isTap) else { throw SupportError("a tap lies outside the \(kernel) kernel") }
         case .mask(let mask):
             guard mask.size == denseWeightShape.count else {
                 throw SupportError("a mask of \(mask.size) positions on \(denseWeightShape.count) weights")
             }
         }
     }
+}
+
+extension Convolution {
+    private func isTap(_ tap: Tap) -> Bool {
+        (0..<kernel.height).contains(tap.row) && (0..<kernel.width).contains(tap.column)
+    }
+
+    /// The middle of a kernel whose extents are odd.
+    public var middleTap: Tap { Tap(row: kernel.height / 2, column: kernel.width / 2) }
 }
 
 // MARK: - What the support looks like
@@ -111,11 +134,34 @@ extension Convolution {
         case .tapSets(let sets):
             let width = outputChannels / sets.count
             return sets.enumerated().map { block($0 * width..<($0 + 1) * width, $1.taps) }
+        case .blockDiagonal(let parts):
+            let (inputs, outputs) = (inputChannels / parts, outputChannels / parts)
+            return (0..<parts).map { part in
+                let own = part * inputs..<(part + 1) * inputs
+                let others = [0..<own.lowerBound, own.upperBound..<inputChannels].filter { !$0.isEmpty }
+                return OutputBlock(
+                    outputs: part * outputs..<(part + 1) * outputs,
+                    entries: Tap.all(of: kernel).map { .init(tap: $0, channels: own) }
+                        + others.map { .init(tap: middleTap, channels: $0) })
+            }
+        case .channelTaps(let taps):
+            return [OutputBlock(outputs: 0..<outputChannels, entries: Self.entries(ofChannelTaps: taps))]
         case .mask(let mask):
             return (0..<outputChannels).map { output in
                 OutputBlock(outputs: output..<output + 1, entries: maskEntries(mask, output: output))
             }
         }
+    }
+
+    /// Neighbouring channels with one tap make one entry.
+    private static func entries(ofChannelTaps taps: [Tap]) -> [OutputBlock.Entry] {
+        var entries: [OutputBlock.Entry] = []
+        var start = 0
+        for channel in 1...taps.count where channel == taps.count || taps[channel] != taps[start] {
+            entries.append(.init(tap: taps[start], channels: start..<channel))
+            start = channel
+        }
+        return entries
     }
 
     private func maskEntries(_ mask: WeightMask, output: Int) -> [OutputBlock.Entry] {
@@ -140,6 +186,9 @@ extension Convolution {
         switch support {
         case .dense: denseWeightShape.count
         case .tapSets(let sets): sets.reduce(0) { $0 + $1.count } * (outputChannels / sets.count) * channelsPerGroup
+        case .blockDiagonal(let parts):
+            outputChannels * (inputChannels / parts * kernel.area + inputChannels - inputChannels / parts)
+        case .channelTaps(let taps): outputChannels * taps.count
         case .mask(let mask): mask.count
         }
     }

@@ -60,14 +60,14 @@ extension GraphBuilder.Value {
     /// A square dense convolution with the same padding on all sides.
     public func convolution(
         _ name: String, to channels: Int, kernel: Int, stride: Int = 1, padding: Int = 0, groups: Int = 1,
-        hasBias: Bool = false, initialization: Initialization = .fanInUniform
+        hasBias: Bool = false, initialization: Initialization = .fanInUniform, bias: Initialization = .constant(0)
     ) -> Self {
         applying(
             .convolution(
                 Convolution(
                     inputChannels: self.channels, outputChannels: channels, kernel: .square(kernel),
                     stride: .square(stride), padding: .all(padding), groups: groups, hasBias: hasBias,
-                    weightInitialization: initialization)),
+                    weightInitialization: initialization, biasInitialization: bias)),
             named: name)
     }
 
@@ -86,6 +86,10 @@ extension GraphBuilder.Value {
 
     public func relu(_ name: String? = nil) -> Self { applying(.relu, named: name ?? "\(self.name).relu") }
 
+    public func sigmoid(_ name: String? = nil) -> Self { applying(.sigmoid, named: name ?? "\(self.name).sigmoid") }
+
+    public func swish(_ name: String? = nil) -> Self { applying(.swish, named: name ?? "\(self.name).swish") }
+
     public func maxPool(_ name: String, kernel: Int, stride: Int? = nil, padding: Int = 0) -> Self {
         applying(.maxPool(pooling(kernel, stride, padding)), named: name)
     }
@@ -101,6 +105,23 @@ extension GraphBuilder.Value {
     public func globalAveragePool(_ name: String = "pool") -> Self { applying(.globalAveragePool, named: name) }
 
     public func adding(_ other: Self, named name: String) -> Self { applying(.add, named: name, with: other) }
+
+    /// This image's channels, each times its factor in the vector `factors`.
+    public func scalingChannels(by factors: Self, named name: String) -> Self {
+        applying(.scaleChannels, named: name, with: factors)
+    }
+
+    public func shift(_ name: String, kernel: Int = 3, dilation: Int = 1) -> Self {
+        applying(.shift(Shift(kernel: kernel, dilation: dilation)), named: name)
+    }
+
+    public func dropout(_ name: String, probability: Double) -> Self {
+        applying(.dropout(probability: probability), named: name)
+    }
+
+    public func dropBranch(_ name: String, probability: Double) -> Self {
+        applying(.dropBranch(probability: probability), named: name)
+    }
 
     public func paddingChannels(_ name: String, before: Int = 0, after: Int = 0) -> Self {
         applying(.padChannels(before: before, after: after), named: name)

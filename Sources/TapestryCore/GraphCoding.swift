@@ -32,11 +32,16 @@ extension Graph: Codable {
 extension Node: Codable {
     private enum CodingKeys: String, CodingKey { case name, kind, inputs, attributes }
     private enum ChannelPaddingKeys: String, CodingKey { case before, after }
+    private enum DropoutKeys: String, CodingKey { case probability }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         func attributes<Attributes: Decodable>(_ type: Attributes.Type) throws -> Attributes {
             try container.decode(type, forKey: .attributes)
+        }
+        func probability() throws -> Double {
+            try container.nestedContainer(keyedBy: DropoutKeys.self, forKey: .attributes)
+                .decode(Double.self, forKey: .probability)
         }
         let kind = try container.decode(String.self, forKey: .kind)
         let operation: Operation
@@ -45,16 +50,22 @@ extension Node: Codable {
         case "batchNorm": operation = .batchNorm(try attributes(BatchNorm.self))
         case "linear": operation = .linear(try attributes(Linear.self))
         case "relu": operation = .relu
+        case "sigmoid": operation = .sigmoid
+        case "swish": operation = .swish
         case "maxPool": operation = .maxPool(try attributes(Pooling.self))
         case "averagePool": operation = .averagePool(try attributes(Pooling.self))
         case "globalAveragePool": operation = .globalAveragePool
         case "add": operation = .add
+        case "scaleChannels": operation = .scaleChannels
+        case "shift": operation = .shift(try attributes(Shift.self))
         case "padChannels":
             let padding = try container.nestedContainer(keyedBy: ChannelPaddingKeys.self, forKey: .attributes)
             operation = .padChannels(
                 before: try padding.decode(Int.self, forKey: .before),
                 after: try padding.decode(Int.self, forKey: .after))
         case "stopGradient": operation = .stopGradient
+        case "dropout": operation = .dropout(probability: try probability())
+        case "dropBranch": operation = .dropBranch(probability: try probability())
         case "flatten": operation = .flatten
         default:
             throw DecodingError.dataCorruptedError(
@@ -79,14 +90,19 @@ extension Node: Codable {
             var padding = container.nestedContainer(keyedBy: ChannelPaddingKeys.self, forKey: .attributes)
             try padding.encode(before, forKey: .before)
             try padding.encode(after, forKey: .after)
-        case .relu, .globalAveragePool, .add, .stopGradient, .flatten: break
+        case .shift(let shift): try container.encode(shift, forKey: .attributes)
+        case .dropout(let probability), .dropBranch(let probability):
+            var attributes = container.nestedContainer(keyedBy: DropoutKeys.self, forKey: .attributes)
+            try attributes.encode(probability, forKey: .probability)
+        case .relu, .sigmoid, .swish, .globalAveragePool, .add, .scaleChannels, .stopGradient, .flatten: break
         }
     }
 }
 
-/// A support as JSON: `"dense"`, `{"tapSets": [[[row, column]…]…]}` or `{"mask": {"size", "bits"}}`.
+/// A support as JSON: `"dense"`, `{"tapSets": [[[row, column]…]…]}`, `{"blockDiagonal": parts}`,
+/// `{"channelTaps": [[row, column]…]}` or `{"mask": {"size", "bits"}}`.
 extension Support: Codable {
-    private enum CodingKeys: String, CodingKey { case tapSets, mask }
+    private enum CodingKeys: String, CodingKey { case tapSets, blockDiagonal, channelTaps, mask }
     private enum MaskKeys: String, CodingKey { case size, bits }
 
     public init(from decoder: any Decoder) throws {
@@ -101,6 +117,14 @@ extension Support: Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         if container.contains(.tapSets) {
             self = .tapSets(try container.decode([TapSet].self, forKey: .tapSets))
+            return
+        }
+        if container.contains(.blockDiagonal) {
+            self = .blockDiagonal(parts: try container.decode(Int.self, forKey: .blockDiagonal))
+            return
+        }
+        if container.contains(.channelTaps) {
+            self = .channelTaps(try container.decode([Tap].self, forKey: .channelTaps))
             return
         }
         let mask = try container.nestedContainer(keyedBy: MaskKeys.self, forKey: .mask)
@@ -120,6 +144,12 @@ extension Support: Codable {
         case .tapSets(let sets):
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(sets, forKey: .tapSets)
+        case .blockDiagonal(let parts):
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(parts, forKey: .blockDiagonal)
+        case .channelTaps(let taps):
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(taps, forKey: .channelTaps)
         case .mask(let mask):
             var container = encoder.container(keyedBy: CodingKeys.self)
             var bits = container.nestedContainer(keyedBy: MaskKeys.self, forKey: .mask)
@@ -129,20 +159,32 @@ extension Support: Codable {
     }
 }
 
-/// A tap set as JSON: its `[row, column]` pairs.
-extension TapSet: Codable {
+/// A tap as JSON: `[row, column]`.
+extension Tap: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        let pairs = try container.decode([[Int]].self)
-        guard pairs.allSatisfy({ $0.count == 2 && $0[0] >= 0 && $0[1] >= 0 }) else {
+        let pair = try container.decode([Int].self)
+        guard pair.count == 2, pair[0] >= 0, pair[1] >= 0 else {
             throw DecodingError.dataCorruptedError(in: container, debugDescription: "a tap is a [row, column] pair")
         }
-        try self.init(pairs.map { Tap(row: $0[0], column: $0[1]) })
+        self.init(row: pair[0], column: pair[1])
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        try container.encode(taps.map { [$0.row, $0.column] })
+        try container.encode([row, column])
+    }
+}
+
+/// A tap set as JSON: its taps.
+extension TapSet: Codable {
+    public init(from decoder: any Decoder) throws {
+        try self.init(try decoder.singleValueContainer().decode([Tap].self))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(taps)
     }
 }
 
@@ -158,6 +200,7 @@ extension Initialization: Codable {
         case "fanOutNormal": self = .fanOutNormal
         case "fanInNormal": self = .fanInNormal
         case "fanInUniform": self = .fanInUniform
+        case "unitUniform": self = .unitUniform
         case let kind:
             throw DecodingError.dataCorruptedError(
                 forKey: .kind, in: container, debugDescription: "unknown initialization \"\(kind)\"")
@@ -176,6 +219,7 @@ extension Initialization: Codable {
         case .fanOutNormal: try container.encode("fanOutNormal", forKey: .kind)
         case .fanInNormal: try container.encode("fanInNormal", forKey: .kind)
         case .fanInUniform: try container.encode("fanInUniform", forKey: .kind)
+        case .unitUniform: try container.encode("unitUniform", forKey: .kind)
         }
     }
 }

@@ -7,6 +7,10 @@ public enum Operation: Hashable, Sendable {
     case batchNorm(BatchNorm)
     case linear(Linear)
     case relu
+    /// 1 / (1 + e^-x).
+    case sigmoid
+    /// x / (1 + e^-x), also called SiLU (Ramachandran et al., 2017).
+    case swish
     case maxPool(Pooling)
     /// The mean over each window, padding zeros counted as values (PyTorch's default).
     case averagePool(Pooling)
@@ -14,10 +18,19 @@ public enum Operation: Hashable, Sendable {
     case globalAveragePool
     /// The sum of two values of one shape.
     case add
+    /// C x H x W times a vector of C: each channel by its own factor.
+    case scaleChannels
+    /// Moves each channel by whole pixels; see `Shift`.
+    case shift(Shift)
     /// Zero channels before and after the existing ones.
     case padChannels(before: Int, after: Int)
     /// The identity, through which no gradient flows back.
     case stopGradient
+    /// In training each value becomes zero with this probability and is divided by 1 - probability otherwise; the
+    /// identity in evaluation (Srivastava et al., 2014).
+    case dropout(probability: Double)
+    /// As dropout, but of an image's whole value at once (Huang et al., "Deep networks with stochastic depth", 2016).
+    case dropBranch(probability: Double)
     /// C x H x W to the vector of its elements in that order.
     case flatten
 
@@ -28,17 +41,33 @@ public enum Operation: Hashable, Sendable {
         case .batchNorm: "batchNorm"
         case .linear: "linear"
         case .relu: "relu"
+        case .sigmoid: "sigmoid"
+        case .swish: "swish"
         case .maxPool: "maxPool"
         case .averagePool: "averagePool"
         case .globalAveragePool: "globalAveragePool"
         case .add: "add"
+        case .scaleChannels: "scaleChannels"
+        case .shift: "shift"
         case .padChannels: "padChannels"
         case .stopGradient: "stopGradient"
+        case .dropout: "dropout"
+        case .dropBranch: "dropBranch"
         case .flatten: "flatten"
         }
     }
 
-    public var inputCount: Int { self == .add ? 2 : 1 }
+    public var inputCount: Int { self == .add || self == .scaleChannels ? 2 : 1 }
+
+    /// Whether it changes a value in training only, and is the identity in evaluation.
+    public var isForTrainingOnly: Bool {
+        switch self {
+        case .stopGradient, .dropout, .dropBranch: true
+        case .convolution, .batchNorm, .linear, .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool,
+            .add, .scaleChannels, .shift, .padChannels, .flatten:
+            false
+        }
+    }
 }
 
 /// y = weight * (x - mean) / sqrt(variance + epsilon) + bias for each channel of C x H x W or C, with the batch's mean
@@ -95,6 +124,30 @@ public struct Pooling: Hashable, Codable, Sendable {
     }
 }
 
+/// y[c, i, j] = x[c, i + dilation * dy, j + dilation * dx], zero outside, where
+/// dx = c mod k - k/2 and dy = (c div k) mod k - k/2 (whole divisions) for the first (C div k^2) * k^2 channels; the
+/// others stay where they are (Wu et al., "Shift: a zero FLOP, zero parameter alternative to spatial convolutions", 2018).
+public struct Shift: Hashable, Codable, Sendable {
+    /// The side k of the square of displacements; odd.
+    public var kernel: Int
+    public var dilation: Int
+
+    public init(kernel: Int = 3, dilation: Int = 1) {
+        self.kernel = kernel
+        self.dilation = dilation
+    }
+
+    /// What tap of a kernel x kernel window each of `channels` channels reads.
+    public func taps(channels: Int) -> [Tap] {
+        let moved = channels / (kernel * kernel) * kernel * kernel
+        return (0..<channels).map { channel in
+            channel < moved
+                ? Tap(row: channel / kernel % kernel, column: channel % kernel)
+                : Tap(row: kernel / 2, column: kernel / 2)
+        }
+    }
+}
+
 /// How a parameter starts. Fan-in is what one output sums over, fan-out the outputs times the kernel's area, both of the
 /// stored tensor, so that an ASK group counts as the 1x1 convolution it is published as; for a mask, which is stored
 /// flat, both of the dense kernel.
@@ -108,4 +161,6 @@ public enum Initialization: Hashable, Sendable {
     /// Uniform in +-1/sqrt(fan-in): PyTorch's default for convolutions, linear layers and their biases, whose fan-in
     /// is their weight's.
     case fanInUniform
+    /// Uniform from 0 to 1: how PyTorch before 1.0 started the weights of batch norms.
+    case unitUniform
 }

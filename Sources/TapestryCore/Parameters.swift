@@ -51,7 +51,9 @@ extension Node {
                 name: "\(name).bias", shape: [linear.outputs], role: .bias, initialization: linear.biasInitialization,
                 fanIn: linear.inputs, fanOut: linear.outputs)
             return linear.hasBias ? [weight, bias] : [weight]
-        case .relu, .maxPool, .averagePool, .globalAveragePool, .add, .padChannels, .stopGradient, .flatten: return []
+        case .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add, .scaleChannels, .shift,
+            .padChannels, .stopGradient, .dropout, .dropBranch, .flatten:
+            return []
         }
     }
 

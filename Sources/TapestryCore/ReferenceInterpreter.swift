@@ -41,6 +41,8 @@ public struct ReferenceInterpreter {
         case .batchNorm(let norm): return normalize(x, norm, named: node.name)
         case .linear(let linear): return map(x, linear, named: node.name)
         case .relu: return x.map { max($0, 0) }
+        case .sigmoid: return x.map(Double.sigmoid)
+        case .swish: return x.map { $0 * Double.sigmoid($0) }
         case .maxPool(let pooling):
             return pool(x, pooling) { window in window.reduce(-Double.infinity) { max($0, $1 ?? $0) } }
         case .averagePool(let pooling):
@@ -53,8 +55,14 @@ public struct ReferenceInterpreter {
                     x.elements[plane * area..<(plane + 1) * area].reduce(0, +) / Double(area)
                 })
         case .add: return Tensor(shape: x.shape, elements: zip(x.elements, inputs[1].elements).map { $0 + $1 })
+        case .scaleChannels:
+            let area = x.shape[2] * x.shape[3]
+            let factors = inputs[1].elements
+            return Tensor(shape: x.shape, elements: x.elements.indices.map { x.elements[$0] * factors[$0 / area] })
+        case .shift(let shift): return move(x, by: shift)
         case .padChannels(let before, let after): return padChannels(x, before: before, after: after)
-        case .stopGradient: return x
+        // Dropout is not applied: what an executor draws at random has no one value to be compared with.
+        case .stopGradient, .dropout, .dropBranch: return x
         case .flatten: return x.reshaped(to: [count, x.shape.dimensions.dropFirst().reduce(1, *)])
         }
     }
@@ -94,21 +102,38 @@ public struct ReferenceInterpreter {
             shape: [x.shape[0], convolution.outputChannels, windows.rows, windows.columns], elements: elements)
     }
 
+    /// Zeros around each plane; a negative side takes rows or columns away.
     private func pad(_ x: Tensor<Double>, by padding: Padding) -> Tensor<Double> {
+        let height = padding.top + x.shape[2] + padding.bottom
         let width = padding.left + x.shape[3] + padding.right
-        var elements: [Double] = []
+        var padded = Tensor<Double>(shape: [x.shape[0], x.shape[1], height, width], repeating: 0)
+        let columns = max(0, -padding.left)..<min(x.shape[3], width - padding.left)
         for plane in 0..<x.shape[0] * x.shape[1] {
-            elements += Array(repeating: 0, count: padding.top * width)
-            for row in 0..<x.shape[2] {
-                let start = (plane * x.shape[2] + row) * x.shape[3]
-                elements += Array(repeating: 0, count: padding.left)
-                elements += x.elements[start..<start + x.shape[3]]
-                elements += Array(repeating: 0, count: padding.right)
+            for row in max(0, -padding.top)..<min(x.shape[2], height - padding.top) {
+                let source = (plane * x.shape[2] + row) * x.shape[3]
+                let target = (plane * height + row + padding.top) * width + padding.left
+                for column in columns { padded.elements[target + column] = x.elements[source + column] }
             }
-            elements += Array(repeating: 0, count: padding.bottom * width)
         }
-        return Tensor(
-            shape: [x.shape[0], x.shape[1], padding.top + x.shape[2] + padding.bottom, width], elements: elements)
+        return padded
+    }
+
+    private func move(_ x: Tensor<Double>, by shift: Shift) -> Tensor<Double> {
+        var y = Tensor<Double>(shape: x.shape, repeating: 0)
+        let (height, width) = (x.shape[2], x.shape[3])
+        for (channel, tap) in shift.taps(channels: x.shape[1]).enumerated() {
+            let rows = shift.dilation * (tap.row - shift.kernel / 2)
+            let columns = shift.dilation * (tap.column - shift.kernel / 2)
+            for image in 0..<x.shape[0] {
+                let plane = (image * x.shape[1] + channel) * height * width
+                for i in 0..<height where (0..<height).contains(i + rows) {
+                    for j in 0..<width where (0..<width).contains(j + columns) {
+                        y.elements[plane + i * width + j] = x.elements[plane + (i + rows) * width + j + columns]
+                    }
+                }
+            }
+        }
+        return y
     }
 
     private func normalize(_ x: Tensor<Double>, _ norm: BatchNorm, named name: String) -> Tensor<Double> {

@@ -29,13 +29,25 @@ extension Node {
                 throw error("more than \(Limits.weightCount) weights")
             }
             return [linear.outputs]
-        case .relu, .stopGradient: return input
+        case .relu, .sigmoid, .swish, .stopGradient, .dropout, .dropBranch: return input
         case .maxPool(let pooling), .averagePool(let pooling): return try shape(of: pooling, on: input)
         case .globalAveragePool:
             try requireImage(input)
             return [input[0]]
         case .add:
             guard input == inputs[1] else { throw error("adds \(input) and \(inputs[1]), which differ") }
+            return input
+        case .scaleChannels:
+            try requireImage(input)
+            guard inputs[1] == [input[0]] else {
+                throw error("scales the channels of \(input) by \(inputs[1]), which is no vector of as many factors")
+            }
+            return input
+        case .shift(let shift):
+            try requireImage(input)
+            guard shift.kernel % 2 == 1, (1...Limits.shift).contains(shift.kernel),
+                (1...Limits.shift).contains(shift.dilation)
+            else { throw error("shifts by kernel \(shift.kernel) (which is to be odd), dilation \(shift.dilation)") }
             return input
         case .padChannels(let before, let after):
             try requireImage(input)
@@ -78,6 +90,10 @@ extension Node {
     private func windows(on input: Shape, reach: Size, stride: Size, padding: Padding) throws(GraphError) -> Size {
         let height = input[1] + padding.top + padding.bottom
         let width = input[2] + padding.left + padding.right
+        let isCropPossible =
+            min(padding.top, 0) + min(padding.bottom, 0) > -input[1]
+            && min(padding.left, 0) + min(padding.right, 0) > -input[2]
+        guard isCropPossible else { throw error("its negative padding leaves nothing of \(input)") }
         guard height >= reach.height, width >= reach.width else {
             throw error("a window of \(reach) does not fit in \(height)x\(width); the network needs larger images")
         }

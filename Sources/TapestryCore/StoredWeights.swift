@@ -4,6 +4,8 @@
 /// |---|---|---|
 /// | dense | `weight`, O x I/groups x H x W | as in PyTorch |
 /// | tap sets | `conv{g}.weight`, O/d x (|T_g| I/groups) x 1 x 1 for each of the d sets | (o, t * I/groups + c): tap t of the set, channel c (the published ASK layer) |
+/// | block diagonal | `gwc.weight`, O x I/P x H x W, and for P > 1 `pwc.weight`, O x (I - I/P) x 1 x 1 | the diagonal blocks as in a convolution of P groups; the middle taps on the other blocks' channels in order (the published HetConv layer without the entries that it holds at zero) |
+/// | channel taps | `weight`, O x I/groups x 1 x 1 | the channel's one tap |
 /// | mask | `weight`, one axis | the kept positions in OIHW order |
 extension Convolution {
     /// Name suffix and shape of each stored weight tensor, in state-dict order.
@@ -14,6 +16,10 @@ extension Convolution {
             sets.enumerated().map { index, set in
                 ("conv\(index).weight", [outputChannels / sets.count, set.count * channelsPerGroup, 1, 1])
             }
+        case .blockDiagonal(let parts):
+            [("gwc.weight", [outputChannels, inputChannels / parts, kernel.height, kernel.width])]
+                + (parts > 1 ? [("pwc.weight", [outputChannels, inputChannels - inputChannels / parts, 1, 1])] : [])
+        case .channelTaps(let taps): [("weight", [outputChannels, taps.count, 1, 1])]
         case .mask(let mask): [("weight", [mask.count])]
         }
     }
@@ -35,6 +41,26 @@ extension Convolution {
                             offset += 1
                         }
                     }
+                }
+            }
+        case .blockDiagonal(let parts):
+            let (inputs, outputs) = (inputChannels / parts, outputChannels / parts)
+            var offsets = [0, 0]
+            for output in 0..<outputChannels {
+                let own = output / outputs * inputs..<(output / outputs + 1) * inputs
+                for channel in 0..<inputChannels {
+                    let isOwn = own.contains(channel)
+                    for tap in isOwn ? Tap.all(of: kernel) : [middleTap] {
+                        let tensor = isOwn ? 0 : 1
+                        try body(tensor, offsets[tensor], densePosition(output, channel, tap))
+                        offsets[tensor] += 1
+                    }
+                }
+            }
+        case .channelTaps(let taps):
+            for output in 0..<outputChannels {
+                for (channel, tap) in taps.enumerated() {
+                    try body(0, output * taps.count + channel, densePosition(output, channel, tap))
                 }
             }
         case .mask(let mask):

@@ -10,6 +10,13 @@ public enum Support: Hashable, Sendable {
     /// all of its input channels (ASKs: Convolution with any-shape kernels, Neurocomputing 2021).
     case tapSets([TapSet])
 
+    /// Output and input channels split into `parts` equal blocks: output block i has every tap on input block i, and the
+    /// middle tap on the others (Singh et al., "HetConv", CVPR 2019; the middle of an uneven extent is what counts).
+    case blockDiagonal(parts: Int)
+
+    /// One tap for each input channel (of a group), the same for all outputs: a 1x1 convolution of shifted channels.
+    case channelTaps([Tap])
+
     /// Any set of positions.
     case mask(WeightMask)
 }
@@ -41,15 +48,17 @@ public struct WeightMask: Hashable, Sendable {
 
     /// Nil unless `hexadecimal` has exactly the digits of `size` positions, none set beyond the last.
     package init?(size: Int, hexadecimal: String) {
-        let digits = Array(hexadecimal.utf8)
+        let digits = hexadecimal.utf8
         guard (0...Limits.weightCount).contains(size), digits.count == (size + 63) / 64 * 16 else { return nil }
         self.size = size
         words = []
-        for start in stride(from: 0, to: digits.count, by: 16) {
-            let text = String(decoding: digits[start..<start + 16], as: UTF8.self)
-            // The initializer would take a sign for a digit.
-            guard text.first?.isHexDigit == true, let word = UInt64(text, radix: 16) else { return nil }
-            words.append(word)
+        words.reserveCapacity(digits.count / 16)
+        var (word, count) = (UInt64(0), 0)
+        for digit in digits {
+            guard let value = Character(Unicode.Scalar(digit)).hexDigitValue else { return nil }
+            word = word << 4 | UInt64(value)
+            count += 1
+            if count % 16 == 0 { words.append(word) }
         }
         if size % 64 != 0, let last = words.last, last >> UInt64(size % 64) != 0 { return nil }
     }

@@ -44,7 +44,7 @@ public struct TapSet: Hashable, Sendable {
     }
 
     /// Throws `SupportError` for an empty set or a tap that stands twice. The order does not matter.
-    package init(_ taps: [Tap]) throws(SupportError) {
+    public init(_ taps: [Tap]) throws(SupportError) {
         try self.init(taps) { "tap (\($0.row), \($0.column)) stands twice" }
     }
 

@@ -53,7 +53,11 @@ public enum Verifier {
             try require(
                 layer.weightInitialization.isPossible, "its weight cannot start as \(layer.weightInitialization)")
             try require(layer.biasInitialization.isPossible, "its bias cannot start as \(layer.biasInitialization)")
-        case .relu, .maxPool, .averagePool, .globalAveragePool, .add, .padChannels, .stopGradient, .flatten: break
+        case .dropout(let probability), .dropBranch(let probability):
+            try require((0..<1).contains(probability), "its probability \(probability) is not within 0..<1")
+        case .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add, .scaleChannels, .shift,
+            .padChannels, .stopGradient, .flatten:
+            break
         }
     }
 
@@ -76,7 +80,7 @@ extension Initialization {
         switch self {
         case .constant(let value): value.isFinite
         case .normal(let deviation): deviation.isFinite && deviation >= 0
-        case .fanOutNormal, .fanInNormal, .fanInUniform: true
+        case .fanOutNormal, .fanInNormal, .fanInUniform, .unitUniform: true
         }
     }
 }

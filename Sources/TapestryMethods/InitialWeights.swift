@@ -68,6 +68,7 @@ extension Parameter {
         case .normal(let deviation): return normalValues(deviation, &stream)
         case .fanOutNormal: return normalValues((2 / Double(max(fanOut, 1))).squareRoot(), &stream)
         case .fanInNormal: return normalValues((2 / fanIn).squareRoot(), &stream)
+        case .unitUniform: return (0..<shape.count).map { _ in Float(stream.uniform(in: 0...1)) }
         case .fanInUniform:
             let bound = 1 / fanIn.squareRoot()
             return (0..<shape.count).map { _ in Float(stream.uniform(in: -bound...bound)) }

@@ -7,6 +7,11 @@ public enum Methods {
     public static let kinds: [any Method.Type] = [
         Dense.self,
         ASK.self,
+        HetConv.self,
+        ACB.self,
+        ShiftMethod.self,
+        DepthwiseMethod.self,
+        Separable.self,
     ]
 
     /// The methods of a text like `ask:ASK_5a`, in the order in which they are applied; several are separated by commas.

@@ -18,6 +18,7 @@ public enum TorchRuntime {
                 throw TorchError(operation: "cuda", message: "no device \(index): there are \(cudaDeviceCount)")
             }
         }
+        tapestry_keep_freed_memory()
         try setThreads(threads)
         if tapestry_interop_threads() != 1 { try check(tapestry_set_interop_threads(1), "set_num_interop_threads") }
         try setDeterministic(deterministic)

@@ -24,8 +24,8 @@ struct Tapestry: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Train.self, Evaluate.self, CountCommand.self, Archs.self, Show.self, DataCommand.self, Doctor.self,
-            Demo.self,
+            Train.self, Evaluate.self, Predict.self, Report.self, CountCommand.self, Archs.self, Show.self,
+            DataCommand.self, Doctor.self, Demo.self,
         ])
 
     static func main() async {

@@ -110,6 +110,36 @@ struct CountTests {
         #expect(lines.contains { $0.hasPrefix("times fewer") })
     }
 
+    @Test func eachConventionIsExplainedInALine() throws {
+        let output = try Program.run("count", "--arch", "shift/resnet20", "--method", "shift:3").output
+        let lines = output.split(separator: "\n")
+        let published = "As published, shift/resnet20 shift:3: 95,642 parameters, 16,581,248 \"FLOPs\" (multiply-adds, "
+        #expect(lines.contains { $0.hasPrefix(published) && $0.contains("one input channel") })
+        #expect(lines.contains { $0.hasPrefix("As published-current, ") && $0.contains(" 17,760,896 ") })
+        let deployed = try Program.run("count", "--arch", "acnet/cifar-quick").output
+        #expect(deployed.contains("As deployed, acnet/cifar-quick: 116,906 parameters, 10,763,904 multiply-adds ("))
+    }
+
+    @Test func aConventionCanHaveFractions() throws {
+        struct Document: Decodable {
+            struct Total: Decodable { let macs: Double }
+            let conventions: [String: Total]
+        }
+        let outcome = try Program.run("count", "--arch", "hetconv/vgg16", "--method", "hetconv:4", "--json")
+        let conventions = try outcome.json(as: Document.self).conventions
+        #expect(abs((conventions["published"]?.macs ?? 0) - 105_981_610.666_666_66) < 1e-6)
+        #expect(conventions["published-stored"]?.macs == 114_496_512)
+    }
+
+    @Test func variantsAreCounted() throws {
+        let outcome = try Program.run(
+            "count", "--arch", "shift/resnet20", "--reduction", "2.8", "--reduction-mode", "block", "--against",
+            "shift/resnet20", "--json")
+        let document = try outcome.json(as: CountDocument.self)
+        #expect(document.parameters == 96_206)
+        #expect(document.ratio?.parameters == 272_474.0 / 96_206)
+    }
+
     @Test func methodsPerLayerComeFromYAML() throws {
         try TemporaryFolder.with { folder in
             let path = "\(folder)/shapes.yaml"

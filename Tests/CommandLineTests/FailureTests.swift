@@ -33,6 +33,11 @@ private struct Refusal: CustomTestStringConvertible {
         Refusal("count --arch ask/vgg11 --classes many", 64, "--classes"),
         Refusal("count --arch ask/vgg11 --channels 99999999", 64, "--channels"),
         Refusal("count --arch ask/vgg11 --against ask/vgg12", 64, "ask/vgg12"),
+        Refusal("count --arch hetconv/vgg16 --corrected", 64, "hetconv/vgg16 takes no --corrected"),
+        Refusal("count --arch shift/resnet20 --reduction-mode block", 64, "--reduction-mode", "give that too"),
+        Refusal("count --arch shift/resnet20 --reduction 2 --method shift:3", 64, "layer1.0", "shift:E"),
+        Refusal("count --arch shift/resnet20 --reduction 2 --method depthwise:1", 64, "layer1.0", "depthwise:R"),
+        Refusal("count --arch acnet/lenet5 --method shift:3", 64, "stem.conv1.conv", "padding"),
         Refusal("count --arch no-such.safetensors", 66, "no-such.safetensors"),
         Refusal("count no-such-file", 66, "no-such-file"),
         Refusal("count /dev/null", 65, "/dev/null"),
@@ -58,6 +63,15 @@ private struct Refusal: CustomTestStringConvertible {
         Refusal("evaluate", 64, "models"),
         Refusal("evaluate m.safetensors", 64, "--data"),
         Refusal("evaluate m.safetensors --data . --normalize zero", 64, "--normalize", "imagenet"),
+        Refusal("report", 64, "runs"),
+        Refusal("report no-such-folder", 66, "no-such-folder"),
+        Refusal("report . -o report.pdf", 64, "report.pdf", ".html", ".svg"),
+        Refusal("report . -o html", 64, ".html"),
+        Refusal("predict", 64, "model"),
+        Refusal("predict m.safetensors", 64, "images"),
+        Refusal("predict no-such-model cat.png", 66, "no-such-model"),
+        Refusal("predict m.safetensors cat.png --top 0", 64, "--top"),
+        Refusal("predict m.safetensors cat.png --normalize zero", 64, "--normalize", "imagenet"),
     ]
 }
 

@@ -32,6 +32,40 @@ struct InterpreterOperationTests {
         #expect(try Self.run(.relu, on: x).elements == [0, 0, 3])
     }
 
+    @Test func sigmoidAndSwish() throws {
+        let x = Tensor<Double>(shape: [1, 1, 1, 5], elements: [-800, -1, 0, 2, 800])
+        let sigmoid = [0, 0.268_941_421_369_995_12, 0.5, 0.880_797_077_977_882_44, 1]
+        let swish = [0, -0.268_941_421_369_995_12, 0, 1.761_594_155_955_764_88, 800]
+        expectClose(try Self.run(.sigmoid, on: x), Tensor(shape: x.shape, elements: sigmoid), within: .rounding)
+        expectClose(try Self.run(.swish, on: x), Tensor(shape: x.shape, elements: swish), within: .rounding)
+    }
+
+    @Test func scaleChannels() throws {
+        let graph = try Graph.build(input: [2, 1, 2]) {
+            $0.scalingChannels(by: $0.globalAveragePool(), named: "it")
+        }
+        let x = Tensor<Double>(shape: [2, 2, 1, 2], elements: [1, 3, 5, 7, -1, -3, 2, 2])
+        #expect(try Self.run(graph, on: x).elements == [2, 6, 30, 42, 2, 6, 4, 4])
+    }
+
+    /// The first nine channels read each the tap of its number; the tenth stays.
+    @Test func shift() throws {
+        let x = Tensor<Double>(shape: [1, 10, 3, 3], elements: (0..<90).map { Double($0 % 9 + 1) })
+        let y = try Self.run(.shift(Shift()), on: x).elements
+        #expect(Array(y[0..<9]) == [0, 0, 0, 0, 1, 2, 0, 4, 5])
+        #expect(Array(y[9..<18]) == [0, 0, 0, 1, 2, 3, 4, 5, 6])
+        #expect(Array(y[45..<54]) == [2, 3, 0, 5, 6, 0, 8, 9, 0])
+        #expect(Array(y[81..<90]) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
+        let far = try Self.run(.shift(Shift(kernel: 3, dilation: 2)), on: x).elements
+        #expect(Array(far[0..<9]) == [0, 0, 0, 0, 0, 0, 0, 0, 1])
+    }
+
+    @Test func dropoutIsForTrainingOnly() throws {
+        let x = Tensor<Double>(shape: [1, 1, 1, 2], elements: [1, 2])
+        #expect(try Self.run(.dropout(probability: 0.5), on: x).elements == [1, 2])
+        #expect(try Self.run(.dropBranch(probability: 0.5), on: x).elements == [1, 2])
+    }
+
     @Test func maxPool() throws {
         let pooling = Pooling(kernel: .square(2), stride: .square(1))
         #expect(try Self.run(.maxPool(pooling), on: Self.counting).elements == [5, 6, 8, 9])

@@ -34,6 +34,15 @@ struct StoredWeightsTests {
                     let output = position / (area * convolution.channelsPerGroup)
                     let set = sets[output * sets.count / convolution.outputChannels]
                     return set.numbers(in: convolution.kernel).contains(position % area + 1)
+                case .blockDiagonal(let parts):
+                    let output = position / (area * convolution.inputChannels)
+                    let channel = position / area % convolution.inputChannels
+                    let isOwn =
+                        output * parts / convolution.outputChannels == channel * parts / convolution.inputChannels
+                    return isOwn || position % area == area / 2
+                case .channelTaps(let taps):
+                    let channel = position / area % convolution.channelsPerGroup
+                    return position % area + 1 == taps[channel].number(in: convolution.kernel)
                 }
             })
     }

@@ -89,6 +89,32 @@ import Testing
         #expect(counts == [4, 6, 8, 9, 12, 16])
     }
 
+    /// Padding is black, and so normalised; the hole is made after that, of zeros.
+    @Test func cutoutFollowsTheOtherSteps() throws {
+        let fixture = try TransformFixture()
+        let image = try fixture.image("rgb")
+        let (height, width) = (image.height + 8, image.width + 8)
+        let expected = try fixture.floats("rgb/trained/ec2t")
+        #expect(expected.shape.dimensions == [height, width, 3])
+        let steps: [AugmentationStep] = [
+            .horizontalFlip(probability: 1), .padAndCrop(padding: 4, size: ImageSize(height: height, width: width)),
+        ]
+        let normalization = try Normalization.preset("ec2t", channels: 3)
+        #expect(try apply(Augmentation(steps, normalization: normalization), to: image) == expected.elements)
+        for index in 0..<50 {
+            let result = try apply(
+                Augmentation(steps, normalization: normalization, cutout: 16), to: image, index: UInt64(index))
+            // No red of a picture becomes exactly 0, the mean being 125.3.
+            let holes = (0..<height * width).filter { result[3 * $0] == 0 }
+            let inHole = Set(holes)
+            #expect(
+                result.indices.allSatisfy { result[$0] == (inHole.contains($0 / 3) ? 0 : expected.elements[$0]) })
+            let (rows, columns) = (Set(holes.map { $0 / width }), Set(holes.map { $0 % width }))
+            #expect(rows.count * columns.count == holes.count)
+            #expect((8...16).contains(rows.count) && (8...16).contains(columns.count))
+        }
+    }
+
     @Test func normalizationEqualsTorchvisionsToTheBit() throws {
         let fixture = try TransformFixture()
         let image = try fixture.image("rgb")

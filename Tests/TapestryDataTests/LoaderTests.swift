@@ -74,6 +74,10 @@ private struct NumberedDataset: ImageDataset {
         let resumed = try batches(
             dataset, order: order, steps: steps, epoch: 1, options: .init(batchSize: 7, firstBatch: 4))
         #expect(resumed == Array(single[4...]))
+        let middle = Loader.Options(batchSize: 7, firstBatch: 1, batchLimit: 3, threadCount: 2)
+        #expect(try batches(dataset, order: order, steps: steps, epoch: 1, options: middle) == Array(single[1..<4]))
+        let beyond = Loader.Options(batchSize: 7, firstBatch: 4, batchLimit: .max)
+        #expect(try batches(dataset, order: order, steps: steps, epoch: 1, options: beyond) == Array(single[4...]))
         #expect(try batches(dataset, order: order, steps: steps, epoch: 2, options: .init(batchSize: 7)) != single)
     }
 
@@ -120,6 +124,7 @@ private struct NumberedDataset: ImageDataset {
         let whole = Sampler().trainingOrder(count: 10, seed: 1, epoch: 0)
         let shards = (0..<4).map { Sampler(rank: $0, worldSize: 4).trainingOrder(count: 10, seed: 1, epoch: 0) }
         #expect(shards.map(\.count) == [3, 3, 3, 3])
+        #expect((0..<4).allSatisfy { Sampler(rank: $0, worldSize: 4).trainingCount(of: 10) == 3 })
         let interleaved = (0..<12).map { place in shards[place % 4][place / 4] }
         #expect(Array(interleaved[..<10]) == whole)
         #expect(Array(interleaved[10...]) == Array(whole[..<2]))

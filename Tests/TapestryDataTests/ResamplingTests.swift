@@ -48,6 +48,64 @@ import Testing
         }
     }
 
+    /// Images that differ in size, as a folder's may.
+    private struct Pictures: ImageDataset {
+        let picture: PixelImage
+        let uniformSize: ImageSize?
+        var count: Int { 1 }
+        var classNames: [String] { ["a"] }
+        var channels: Int { 3 }
+        func label(at index: Int) -> Int { 0 }
+        func image(at index: Int) -> PixelImage { picture }
+    }
+
+    @Test func testImagesArePreparedAsTorchvisionDoes() throws {
+        let pictures = Pictures(picture: try fixture.image("rgb"), uniformSize: nil)
+        let cases = fixture.names("rgb/tested/")
+        #expect(cases.count == 2)
+        for (name, rest) in cases {
+            let parts = rest.split(separator: "/").map(String.init)
+            let size = try #require(Int(parts[2]))
+            let sizing = InputSizing(
+                filter: try #require(ResamplingFilter(rawValue: parts[0])),
+                centerCropShare: try #require(Double(parts[1])))
+            let preprocessing = Preprocessing(
+                for: pictures, size: size, channels: 3, normalization: try .preset("imagenet", channels: 3),
+                sizing: sizing)
+            #expect(try apply(Augmentation(preprocessing), to: pictures.picture) == fixture.floats(name).elements)
+        }
+    }
+
+    @Test func inputSizesAreMadeAsSettingsSay() throws {
+        let picture = PixelImage.numbered(height: 8, width: 8, channels: 3)
+        func steps(_ sizing: InputSizing, _ size: Int, of uniform: ImageSize?) throws -> [PreprocessingStep] {
+            Preprocessing(
+                for: Pictures(picture: picture, uniformSize: uniform), size: size, channels: 3,
+                normalization: identity(channels: 3), sizing: sizing
+            ).steps
+        }
+        let square = ImageSize(height: 224, width: 224)
+        #expect(try steps(InputSizing(), 224, of: nil) == [.resize(shorterSide: 256), .centerCrop(square)])
+        let bicubic = InputSizing(filter: .bicubic, centerCropShare: 1)
+        #expect(
+            try steps(bicubic, 224, of: nil) == [.resize(shorterSide: 224, filter: .bicubic), .centerCrop(square)])
+        #expect(try steps(bicubic, 224, of: square).isEmpty)
+        let small = ImageSize(height: 8, width: 8)
+        #expect(try steps(bicubic, 224, of: small) == [.resizeTo(square, filter: .bicubic)])
+    }
+
+    @Test func inputSizingComesBackFromAModelsFacts() throws {
+        let sizing = InputSizing(filter: .bicubic, centerCropShare: 0.9)
+        #expect(try InputSizing(facts: sizing.facts) == sizing)
+        #expect(try InputSizing(facts: ["architecture": "ask/vgg16"]) == nil)
+        for facts in [
+            ["resize-filter": "nearest"], ["center-crop-share": "0"], ["center-crop-share": "nan"],
+            ["center-crop-share": "1e9"], ["center-crop-share": ""],
+        ] {
+            #expect(throws: DataError.self) { try InputSizing(facts: facts) }
+        }
+    }
+
     @Test func aConstantImageStaysConstant() {
         let image = PixelImage(height: 7, width: 5, channels: 1, pixels: [UInt8](repeating: 201, count: 35))
         for filter in ResamplingFilter.allCases {

@@ -32,7 +32,9 @@ import Testing
 
     @Test func otherFilesAreRefused() throws {
         expectFormatError(at: 0, "expected a JPEG or PNG image, found an empty file") { try decode([]) }
-        expectFormatError(at: 0, "found bytes 47 49 46 38") { try decode(Array("GIF89a".utf8)) }
+        expectFormatError(at: 0, "found a GIF image; convert it to PNG") { try decode(Array("GIF89a".utf8)) }
+        expectFormatError(at: 0, "found a WebP image") { try decode(Array("RIFF....WEBPVP8 ".utf8)) }
+        expectFormatError(at: 0, "found bytes 52 49 46 46") { try decode(Array("RIFF".utf8)) }
         expectFormatError("found CMYK") { _ = try ImageDecoder.read(Fixture.path("images/cmyk.jpg")) }
         #expect(throws: InputNotFound.self) { try ImageDecoder.read(Fixture.path("images/none.png")) }
         expectFormatError("expected a regular file") { _ = try ImageDecoder.read(Fixture.path("images")) }
@@ -44,6 +46,33 @@ import Testing
         let scan: [UInt8] = [0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]
         expectFormatError("expected at most 178956970 pixels, found 65500x65500") {
             try decode([0xFF, 0xD8] + frame + scan)
+        }
+    }
+
+    @Test func extentsThatTheFileCannotHoldAreRefusedBeforeTheyAreDecoded() {
+        // 13,000 x 13,000 pixels are within the limit: 24 bits each in the PNG, unpacked at most 1032 times.
+        let frame: [UInt8] = [0xFF, 0xC0, 0, 17, 8, 0x32, 0xC8, 0x32, 0xC8, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]
+        let scan: [UInt8] = [0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]
+        expectFormatError("expected at least 330078 bytes for 13000x13000 pixels, found 35") {
+            try decode([0xFF, 0xD8] + frame + scan)
+        }
+        let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+        let header: [UInt8] =
+            [0, 0, 0, 13] + "IHDR".utf8 + [0, 0, 0x32, 0xC8, 0, 0, 0x32, 0xC8, 8, 2, 0, 0, 0]
+            + [0x6D, 0xC0, 0x7F, 0x6F]
+        let end: [UInt8] = [0, 0, 0, 0] + "IEND".utf8 + [0xAE, 0x42, 0x60, 0x82]
+        expectFormatError("expected at least 491279 bytes for 13000x13000 pixels, found 45") {
+            try decode(signature + header + end)
+        }
+    }
+
+    @Test func theCallerMayLimitThePixels() throws {
+        let bytes = try Fixture.bytes("images/rgb.png")
+        let image = try ImageDecoder.decode(bytes, file: "f")
+        let count = image.height * image.width
+        #expect(try ImageDecoder.decode(bytes, file: "f", pixelLimit: count) == image)
+        expectFormatError("expected at most \(count - 1) pixels") {
+            _ = try ImageDecoder.decode(bytes, file: "f", pixelLimit: count - 1)
         }
     }
 }

@@ -140,6 +140,12 @@ struct ModelFileTests {
         #expect(try refusal(of: file).hasPrefix("its tapestry.graph is not a graph"))
     }
 
+    @Test func graphsOfTooManyValuesAreRefusedBeforeTheyFillTheMemory() throws {
+        var file = try file()
+        file.metadata["tapestry.graph"] = "[" + String(repeating: "0,", count: 500_000) + "0]"
+        #expect(try refusal(of: file) == "its tapestry.graph has more than 500000 values")
+    }
+
     @Test func truncationAtEveryOffsetIsRefused() throws {
         try withFolder { folder in
             let path = "\(folder)/m.safetensors"

@@ -108,6 +108,22 @@ import Testing
         }
     }
 
+    @Test func aHeaderOfTinyValuesIsRefusedBeforeItFillsTheMemory() {
+        let zeros = String(repeating: "0,", count: 300_000)
+        // The two objects and the list are values as well, so the zero of this index is one too many.
+        expectFormatError(at: 8 + 15 + 2 * 249_997, "expected at most 250000 values") {
+            _ = try read(file(#"{"a":{"shape":["# + zeros + "0]}}"))
+        }
+    }
+
+    @Test func narrowTensorsOfManyPiecesAreWhole() throws {
+        let count = 1 << 16 + 3
+        let bytes: [UInt8] = (0..<count).flatMap { [0, UInt8(truncatingIfNeeded: $0)] as [UInt8] }
+        let header = #"{"t":{"dtype":"BF16","shape":[\#(count)],"data_offsets":[0,\#(2 * count)]}}"#
+        let expected = (0..<count).map { Float(bitPattern: UInt32(UInt8(truncatingIfNeeded: $0)) << 24) }
+        #expect(try read(file(header, data: bytes))["t"]?.float32?.elements == expected)
+    }
+
     @Test func everyTruncationIsRefusedAndDamageSurvived() throws {
         let path = directory.path + "/x.safetensors"
         try example.write(to: path)

@@ -5,12 +5,32 @@ import Testing
 
 /// Whole networks against the published code: the state dict to the name, and the logits.
 struct HashNetworkTests {
-    /// The graph of a recorded name such as "ask.resnet20.ASK_4a".
+    /// The architecture and method of a recorded name such as "ask.resnet20.ASK_4a" or "acnet.vc.base.gain2.0"; EC2T's
+    /// end in the image's size where it is not the network's own.
+    private static func network(_ network: HashNetwork) throws -> (architecture: String, method: String) {
+        let words = network.network.split(separator: ".").map(String.init)
+        let acnetNames = ["cfqkbnc": "cifar-quick", "vc": "vgg16", "src56": "resnet56", "wrnc16plain": "wrn16-8"]
+        switch (words[0], words[1]) {
+        case ("ask", let name): return ("ask/\(name)", words[2] == "3x3" ? "dense" : "ask:\(words[2])")
+        case ("hetconv", let name): return ("hetconv/\(name)", "hetconv:\(words[2].dropFirst())")
+        case ("acnet", let name):
+            return ("acnet/\(try #require(acnetNames[name]))", words[2] == "base" ? "dense" : "acb")
+        case ("ec2t", "micronet_c100"): return ("ec2t/micronet", "dense")
+        case ("ec2t", let name):
+            let withoutSize = name.hasSuffix("_64") ? String(name.dropLast(3)) : name
+            return ("ec2t/\(withoutSize.replacing("_", with: "-"))", "dense")
+        case ("shift", "ResNet20"): return ("shift/resnet20", "dense")
+        case ("shift", "ShiftResNet20"): return ("shift/resnet20", "shift:\(words[2].dropFirst())")
+        case ("shift", "DepthwiseResNet20"): return ("shift/resnet20", "depthwise:1")
+        default: throw GraphError(node: network.network, reason: "is recorded, but of no network that this test knows")
+        }
+    }
+
     private static func graph(_ network: HashNetwork) throws -> Graph {
-        let words = network.network.split(separator: ".")
-        let method = words[2] == "3x3" ? "dense" : "ask:\(words[2])"
-        let architecture = try Zoo.architecture(named: "\(words[0])/\(words[1])")
-        return try MethodAssignment(method: method).apply(to: architecture.graph())
+        let (architecture, method) = try Self.network(network)
+        return try MethodAssignment(method: method).network(
+            of: try Zoo.architecture(named: architecture),
+            NetworkOptions(imageSize: network.input[2], channels: network.input[1]))
     }
 
     private static func kind(_ role: ParameterRole) -> String {
@@ -28,7 +48,7 @@ struct HashNetworkTests {
     @Test(arguments: try! HashNetwork.all().filter { $0.parameters != nil })
     func parameterTables(network: HashNetwork) throws {
         let rows = try #require(network.parameters)
-        let graph = try Self.graph(network)
+        let graph = try Self.graph(network).withPublishedHetConvLayers()
         let parameters = graph.parameters
         #expect(parameters.map(\.name) == rows.map(\.name))
         #expect(parameters.map(\.shape) == rows.map(\.shape))
@@ -48,9 +68,54 @@ struct HashNetworkTests {
     @Test(arguments: try! HashNetwork.all())
     func logits(network: HashNetwork) throws {
         let graph = try Self.graph(network)
-        let interpreter = try ReferenceInterpreter(graph, weights: Weights.hashed(for: graph, gain: network.gain))
+        let published = Weights.hashed(for: graph.withPublishedHetConvLayers(), gain: network.gain)
+        let interpreter = try ReferenceInterpreter(
+            graph, weights: try graph.weights(fromPublishedHetConvLayers: published))
         let value = try interpreter(HashRule.images(network.input).map(Double.init))
         let expected = try #require(try Fixtures.tensors("logits_hash.safetensors")[network.tensor])
         expectClose(value, expected, within: .logits(rms: network.logitsRMS), network.network)
+    }
+}
+
+/// HetConv's published layer stores and computes a full 1x1 convolution beside the one of groups, and holds the blocks at
+/// zero that the groups cover; ours has no place for them.
+extension Graph {
+    fileprivate func withPublishedHetConvLayers() -> Graph {
+        var published = self
+        published.nodes = nodes.flatMap { node in
+            guard case .convolution(let convolution) = node.operation,
+                case .blockDiagonal(let parts) = convolution.support
+            else { return [node] }
+            var grouped = convolution
+            (grouped.support, grouped.groups) = (.dense, parts)
+            var pointwise = convolution
+            (pointwise.support, pointwise.kernel, pointwise.padding) = (.dense, .square(1), .none)
+            return [
+                Node(name: "\(node.name).gwc", operation: .convolution(grouped), inputs: node.inputs),
+                Node(name: "\(node.name).pwc", operation: .convolution(pointwise), inputs: node.inputs),
+                Node(name: node.name, operation: .add, inputs: ["\(node.name).gwc", "\(node.name).pwc"]),
+            ]
+        }
+        return published
+    }
+
+    fileprivate func weights(fromPublishedHetConvLayers published: Weights) throws -> Weights {
+        var weights = published
+        for node in nodes {
+            guard case .convolution(let convolution) = node.operation,
+                case .blockDiagonal(let parts) = convolution.support
+            else { continue }
+            let full = try #require(published.tensors["\(node.name).pwc.weight"])
+            let (outputs, inputs) = (convolution.outputChannels, convolution.inputChannels)
+            var kept: [Float] = []
+            for output in 0..<outputs {
+                for input in 0..<inputs where input / (inputs / parts) != output / (outputs / parts) {
+                    kept.append(full.elements[output * inputs + input])
+                }
+            }
+            weights.tensors["\(node.name).pwc.weight"] =
+                Tensor(shape: [outputs, inputs - inputs / parts, 1, 1], elements: kept)
+        }
+        return weights
     }
 }

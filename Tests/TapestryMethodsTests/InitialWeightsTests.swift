@@ -50,7 +50,7 @@ struct InitialWeightsTests {
         #expect(weights == Weights.initial(for: graph, seed: 7))
         let other = Weights.initial(for: graph, seed: 8)
         #expect(other.tensors["dense.weight"] != weights.tensors["dense.weight"])
-        #expect(weights.batchCounts == ["norm.num_batches_tracked": 0])
+        #expect(weights.batchCounts == ["norm.num_batches_tracked": 0, "old.num_batches_tracked": 0])
     }
 
     @Test func parametersOfOneShapeDiffer() throws {

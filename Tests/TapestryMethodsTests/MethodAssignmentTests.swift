@@ -53,6 +53,19 @@ struct MethodAssignmentTests {
         #expect(throws: MethodError.self) { try assignment.apply(to: graph) }
     }
 
+    /// Where a rule's method leaves alone all that it is given, the rule would silently do nothing.
+    @Test func aMethodThatChangesNothingIsAMistake() throws {
+        let graph = try Graph.build(input: [3, 9, 9]) {
+            $0.convolution("a", to: 4, kernel: 7).convolution("b", to: 4, kernel: 1).convolution("c", to: 4, kernel: 3)
+        }
+        let rules = [Rule(pattern: "c", method: "ask:ASK_5a"), Rule(pattern: "*", method: "acb,dense")]
+        let error = #expect(throws: MethodError.self) { try MethodAssignment(rules: rules).apply(to: graph) }
+        let reason = "acb leaves every convolution that follows the rule \"*\" as it is (1x1, 7x7); acb: "
+        #expect(try #require(error).description.hasPrefix(reason))
+        let onlyC = MethodAssignment(rules: [rules[0], Rule(pattern: "*", method: "dense")])
+        #expect(try onlyC.apply(to: graph) != graph)
+    }
+
     @Test func noRulesChangeNothing() throws {
         let graph = try Self.resnet()
         #expect(try MethodAssignment(rules: []).apply(to: graph) == graph)
@@ -60,7 +73,7 @@ struct MethodAssignmentTests {
     }
 
     @Test(arguments: [
-        ("hetconv:4", "unknown method \"hetconv\"; known are dense, ask"), ("", "unknown method \"\""),
+        ("winograd:4", "unknown method \"winograd\"; known are dense, ask, hetconv, acb"), ("", "unknown method \"\""),
         ("dense,", "unknown method \"\""), ("ASK:ASK_5a", "unknown method \"ASK\""),
         ("dense:1", "dense takes no argument"), ("]", "unknown method \"]\""),
     ])

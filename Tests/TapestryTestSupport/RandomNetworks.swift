@@ -13,8 +13,17 @@ extension RandomStream {
 
     /// Any support of a convolution that is dense so far; a mask may leave outputs without a weight.
     public mutating func support(of convolution: Convolution) -> Support {
-        switch integer(below: 3) {
+        switch integer(below: 5) {
         case 0: return .dense
+        case 3:
+            let (inputs, outputs) = (convolution.inputChannels, convolution.outputChannels)
+            let parts = (1...inputs).filter { inputs % $0 == 0 && outputs % $0 == 0 }
+            let isPossible =
+                convolution.groups == 1 && convolution.kernel.height % 2 == 1 && convolution.kernel.width % 2 == 1
+            return isPossible ? .blockDiagonal(parts: parts[integer(below: parts.count)]) : .dense
+        case 4:
+            let taps = Tap.all(of: convolution.kernel)
+            return .channelTaps((0..<convolution.channelsPerGroup).map { _ in taps[integer(below: taps.count)] })
         case 1:
             let divisors = (1...convolution.outputChannels).filter { convolution.outputChannels % $0 == 0 }
             let area = convolution.kernel.area
@@ -34,7 +43,7 @@ extension RandomStream {
     /// A small convolution with every attribute drawn: uneven kernels, strides and paddings, dilation, groups, support.
     public mutating func convolution(inputChannels: Int? = nil) -> Convolution {
         let groups = inputChannels.map { chance(0.7) ? 1 : $0 } ?? integer(in: 1...3)
-        func pads() -> Int { chance(0.5) ? 0 : integer(in: 0...3) }
+        func pads() -> Int { chance(0.5) ? 0 : integer(in: -1...3) }
         var convolution = Convolution(
             inputChannels: inputChannels ?? groups * integer(in: 1...3), outputChannels: groups * integer(in: 1...4),
             kernel: Size(height: integer(in: 1...4), width: integer(in: 1...4)),
@@ -60,12 +69,17 @@ extension RandomStream {
         var x = image
         for layer in 0..<layers {
             let name = "layer\(layer)"
-            switch integer(below: 8) {
+            switch integer(below: 11) {
             case 0...2: x = x.applying(.convolution(convolution(inputChannels: x.channels)), named: name)
             case 3: x = x.batchNorm(name).relu()
             case 4: x = x.maxPool(name, kernel: integer(in: 2...3), stride: integer(in: 1...2), padding: 1)
             case 5: x = x.averagePool(name, kernel: 2, stride: integer(in: 1...2))
             case 6: x = x.paddingChannels(name, before: integer(in: 0...2), after: integer(in: 0...2))
+            case 7: x = x.shift(name, kernel: chance(0.7) ? 3 : 1, dilation: integer(in: 1...2))
+            case 8: x = chance(0.5) ? x.swish(name) : x.sigmoid(name)
+            case 9:
+                let gate = x.globalAveragePool("\(name).squeeze").linear("\(name).gate", to: x.channels).sigmoid()
+                x = x.scalingChannels(by: gate, named: name).dropBranch("\(name).drop", probability: 0.5)
             default:
                 x = x.convolution("\(name).branch", to: x.channels, kernel: 3, padding: 1)
                     .adding(chance(0.5) ? x : x.stoppingGradient("\(name).detach"), named: name)

@@ -94,6 +94,23 @@ extension TorchTests {
             #expect(try values(second.state) == values(whole.state))
         }
 
+        @Test(arguments: names) func resetItIsANewOptimiser(_ name: String) throws {
+            let optimizer = try make(name)
+            for step in 0..<2 { try recorded.step(optimizer, step) }
+            let new = try make(name)
+            for (parameter, moved) in zip(new.parameters, optimizer.parameters) {
+                try parameter.tensor.copy(from: moved.tensor)
+            }
+            try optimizer.reset()
+            #expect(try values(optimizer.state) == values(new.state))
+            for step in 2..<5 {
+                try recorded.step(optimizer, step)
+                try recorded.step(new, step)
+            }
+            #expect(try values(optimizer.parameters) == values(new.parameters))
+            #expect(try values(optimizer.state) == values(new.state))
+        }
+
         @Test func aStateThatIsNotItsOwnIsRefusedWhole() throws {
             let optimizer = try make("adam")
             try recorded.step(optimizer, 0)

@@ -13,14 +13,19 @@ import Testing
         recipe.emaDecay = 0.99
         recipe.colorJitter = [0.3, 0.3, 0.3, 0.075]
         recipe.normalization = "acnet"
-        var copy = Recipe()
-        try copy.apply(try ConfigurationValue.parse(recipe.configuration.yaml, file: "test"))
-        #expect(copy == recipe)
+        for recipe in [recipe] + Recipes.named.map(\.recipe) {
+            var copy = Recipe()
+            try copy.apply(try ConfigurationValue.parse(recipe.configuration.yaml, file: "test"))
+            #expect(copy == recipe)
+        }
     }
 
     @Test(arguments: [
         "epochs=0", "epochs=1.5", "epochs=many", "batch-size=-1", "momentum=2", "nesterov=1", "optimizer=lion",
         "milestones=0.5", "milestones=[2]", "ema-decay=no", "normalization=mine", "colour=1", "flip-probability=.nan",
+        "no-weight-decay=depth", "no-weight-decay=[1]", "no-weight-decay=['']", "test-every=0", "test-last=0",
+        "test-before-training=1", "epoch-steps=floor", "reset-optimizer=1", "flip-first=once", "resize-filter=nearest",
+        "center-crop-share=0", "center-crop-share=1.1",
     ])
     func settingsThatMakeNoSenseAreRefusedByName(setting: String) throws {
         let parts = setting.split(separator: "=").map(String.init)
@@ -35,12 +40,19 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appending(component: "\(UUID().uuidString).yaml").path()
         defer { try? FileManager.default.removeItem(atPath: path) }
         try AtomicFile.write("recipe: ask\nepochs: 7\nmilestones: [0.9]\n", to: path)
-        let recipe = try Recipes.recipe(path)
+        let recipe = try Recipes.recipe(path, forArchitecture: "shift/resnet20").recipe
         #expect(recipe.epochs == 7 && recipe.milestones == [0.9] && recipe.batchSize == 64)
-        try AtomicFile.write("epochs: 7\nmomentum: 9\n", to: path)
-        let error = #expect(throws: ConfigurationError.self) { try Recipes.recipe(path) }
-        #expect(error?.line == 2)
-        #expect(throws: SettingError.self) { try Recipes.recipe("nobody's") }
+        try AtomicFile.write("epochs: 7\n", to: path)
+        let own = try Recipes.recipe(path, forArchitecture: "ec2t/resnet20")
+        #expect(own.recipe.epochs == 7 && own.recipe.batchSize == 256 && own.seed == 363_636)
+        for text in ["epochs: 7\nmomentum: 9\n", "epochs: 7\nrecipe: nobody's\n"] {
+            try AtomicFile.write(text, to: path)
+            let error = #expect(throws: ConfigurationError.self) {
+                try Recipes.recipe(path, forArchitecture: "ask/vgg16")
+            }
+            #expect(error?.line == 2)
+        }
+        #expect(throws: SettingError.self) { try Recipes.recipe("nobody's", forArchitecture: "ask/vgg16") }
     }
 
     @Test func configurationsComeBackFromTheirFile() throws {

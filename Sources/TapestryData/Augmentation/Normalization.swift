@@ -29,7 +29,8 @@ public struct Normalization: Equatable, Sendable {
             throw DataError("no normalisation '\(name)': expected \(presetNames.joined(separator: ", "))")
         }
         for (mean, deviation) in choices where mean.count == channels {
-            return Normalization(mean: mean, standardDeviation: deviation, name: name)
+            return Normalization(
+                mean: mean.map { Float($0) }, standardDeviation: deviation.map { Float($0) }, name: name)
         }
         guard [1, 3].contains(channels) else {
             throw DataError("images have 1 (grey) or 3 (RGB) channels, not \(channels)")
@@ -40,7 +41,8 @@ public struct Normalization: Equatable, Sendable {
                 + "choose 'none' or another preset")
     }
 
-    private static let presets: [String: [(mean: [Float], deviation: [Float])]] = [
+    /// In double precision, as the published programs divide before they round to 32 bits.
+    private static let presets: [String: [(mean: [Double], deviation: [Double])]] = [
         "ask": [([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010])],
         "acnet": [([0.5], [0.5]), ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])],
         "ec2t": [

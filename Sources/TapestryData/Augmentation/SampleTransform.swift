@@ -64,7 +64,7 @@ public struct SampleTransform: Sendable {
                 window.crop(CropGeometry.center(size, in: window.size))
             default:
                 // These make new pixels, which the steps that are left then see.
-                let image = Self.image(of: window, after: step, using: &random)
+                let image = try Self.image(of: window, after: step, using: &random)
                 var failure: DataError?
                 image.withView { view in
                     do throws(DataError) {
@@ -84,10 +84,16 @@ public struct SampleTransform: Sendable {
 
     private static func image(
         of window: WindowedPixels, after step: AugmentationStep, using random: inout RandomStream
-    ) -> PixelImage {
+    ) throws(DataError) -> PixelImage {
         switch step {
         case .preprocessing(.resize(let side, let filter)):
             let size = CropGeometry.size(of: window.size, shorterSide: side)
+            // A thin strip, which may be a small file, would grow without bound.
+            guard max(size.height, size.width) <= ImageDecoder.pixelLimit / side else {
+                throw DataError(
+                    "an image of \(window.size) would be resized to \(size), more than \(ImageDecoder.pixelLimit) pixels"
+                )
+            }
             return Resampler.resize(window.image(), to: size, filter: filter)
         case .preprocessing(.resizeTo(let size, let filter)):
             return Resampler.resize(window.image(), to: size, filter: filter)

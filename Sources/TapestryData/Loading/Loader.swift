@@ -12,25 +12,30 @@ public final class Loader: Sendable {
         public var dropsLastBatch: Bool
         /// Where to begin, for an epoch that was interrupted.
         public var firstBatch: Int
+        /// The most batches to make; nil for all that there are.
+        public var batchLimit: Int?
         public var threadCount: Int
         /// The most batches made and not yet handed out.
         public var prefetchedBatches: Int
 
-        /// Preconditions: batchSize, threadCount and prefetchedBatches are positive, firstBatch is not negative.
+        /// Preconditions: batchSize, threadCount and prefetchedBatches are positive, firstBatch and batchLimit are not
+        /// negative.
         public init(
-            batchSize: Int, dropsLastBatch: Bool = false, firstBatch: Int = 0, threadCount: Int = 1,
-            prefetchedBatches: Int = 4
+            batchSize: Int, dropsLastBatch: Bool = false, firstBatch: Int = 0, batchLimit: Int? = nil,
+            threadCount: Int = 1, prefetchedBatches: Int = 4
         ) {
-            precondition(batchSize > 0 && threadCount > 0 && prefetchedBatches > 0 && firstBatch >= 0)
+            precondition(batchSize > 0 && threadCount > 0 && prefetchedBatches > 0)
+            precondition(firstBatch >= 0 && batchLimit ?? 0 >= 0)
             self.batchSize = batchSize
             self.dropsLastBatch = dropsLastBatch
             self.firstBatch = firstBatch
+            self.batchLimit = batchLimit
             self.threadCount = threadCount
             self.prefetchedBatches = prefetchedBatches
         }
     }
 
-    /// Batches of the whole epoch, those before `firstBatch` included.
+    /// Batches of the whole order, those before `firstBatch` and beyond `batchLimit` included.
     public let batchCount: Int
     private let queue: BatchQueue
 
@@ -49,8 +54,9 @@ public final class Loader: Sendable {
         // Without a sum that a huge batch size would overflow.
         let (whole, rest) = order.count.quotientAndRemainder(dividingBy: options.batchSize)
         batchCount = options.dropsLastBatch || rest == 0 ? whole : whole + 1
-        queue = BatchQueue(
-            range: min(options.firstBatch, batchCount)..<batchCount, capacity: options.prefetchedBatches)
+        let first = min(options.firstBatch, batchCount)
+        let end = first + min(options.batchLimit ?? batchCount, batchCount - first)
+        queue = BatchQueue(range: first..<end, capacity: options.prefetchedBatches)
         for _ in 0..<min(options.threadCount, queue.capacity) { queue.startThread(making: maker) }
     }
 

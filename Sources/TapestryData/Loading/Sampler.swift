@@ -13,13 +13,16 @@ public struct Sampler: Hashable, Sendable {
         self.worldSize = worldSize
     }
 
+    /// How many of `count` images this process trains on in a pass: equally many as all others.
+    public func trainingCount(of count: Int) -> Int { (count + worldSize - 1) / worldSize }
+
     /// For training: a permutation of 0..<count, the same in all processes, of which each takes every `worldSize`-th
     /// element. It begins again at its end until all have equally many, so that no process waits for one that is done.
     public func trainingOrder(count: Int, seed: UInt64, epoch: Int) -> [Int] {
         guard count > 0 else { return [] }
         var random = RandomStream(seed: seed, purpose: .dataOrder, UInt64(epoch))
         let order = random.permutation(of: count)
-        let padded = (count + worldSize - 1) / worldSize * worldSize
+        let padded = trainingCount(of: count) * worldSize
         return stride(from: rank, to: padded, by: worldSize).map { order[$0 % count] }
     }
 

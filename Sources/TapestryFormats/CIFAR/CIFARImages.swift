@@ -106,21 +106,24 @@ public enum CIFARImages {
             }
             labels.append(bytes[offset])
         }
-        appendInterleaved(bytes, from: variant.labelByteCount, stride: recordCount, count: count, to: &pixels)
+        appendInterleaved(bytes[...], from: variant.labelByteCount, stride: recordCount, count: count, to: &pixels)
     }
 
     /// Appends `count` images, turned from planes (channels x height x width) to pixels (height x width x channels).
     /// Preconditions: `bytes` holds an image of `CIFARVariant.pixelCount` bytes every `stride` from `start` on.
     static func appendInterleaved(
-        _ bytes: [UInt8], from start: Int, stride: Int, count: Int, to pixels: inout [UInt8]
+        _ bytes: ArraySlice<UInt8>, from start: Int, stride: Int, count: Int, to pixels: inout [UInt8]
     ) {
         let plane = CIFARVariant.side * CIFARVariant.side
         precondition(count == 0 || start + (count - 1) * stride + 3 * plane <= bytes.count)
-        pixels += [UInt8](unsafeUninitializedCapacity: count * 3 * plane) { output, initialized in
+        let end = pixels.count
+        // In place, for the images of a file are as large as the file.
+        pixels.append(contentsOf: repeatElement(0, count: count * 3 * plane))
+        pixels.withUnsafeMutableBufferPointer { output in
             bytes.withUnsafeBufferPointer { input in
                 for image in 0..<count {
                     let from = input.baseAddress! + start + image * stride
-                    let to = output.baseAddress! + image * 3 * plane
+                    let to = output.baseAddress! + end + image * 3 * plane
                     for pixel in 0..<plane {
                         to[3 * pixel] = from[pixel]
                         to[3 * pixel + 1] = from[plane + pixel]
@@ -128,7 +131,6 @@ public enum CIFARImages {
                     }
                 }
             }
-            initialized = count * 3 * plane
         }
     }
 

@@ -3,17 +3,23 @@ package struct ByteReader {
     package let file: String
     package let bytes: [UInt8]
     package private(set) var offset = 0
+    /// Where the bytes begin in the file.
+    private let base: Int
 
-    package init(file: String, bytes: [UInt8]) {
+    package init(file: String, bytes: [UInt8], base: Int = 0) {
         self.file = file
         self.bytes = bytes
+        self.base = base
     }
 
     package var remaining: Int { bytes.count - offset }
 
+    /// The place in the file of an offset in the bytes.
+    package func place(of offset: Int) -> Int { base + offset }
+
     /// An error at the cursor, or at `offset` where that names the place better.
     package func error(_ reason: String, at offset: Int? = nil) -> FormatError {
-        FormatError(file: file, offset: offset ?? self.offset, reason: reason)
+        FormatError(file: file, offset: place(of: offset ?? self.offset), reason: reason)
     }
 
     /// The range of the next `count` bytes, which it steps over.

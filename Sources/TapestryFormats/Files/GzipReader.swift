@@ -1,10 +1,8 @@
-import Czlib
-
 /// Decompresses gzip in pieces that the caller bounds, so that a small file cannot fill the memory.
 package final class GzipReader {
     private let file: String
     private let compressed: [UInt8]
-    private var stream = z_stream()
+    private let inflater: Inflater
     private var consumed = 0
     private var produced = 0
     private var isAtEnd = false
@@ -18,13 +16,8 @@ package final class GzipReader {
     package init(file: String, compressed: [UInt8]) throws {
         self.file = file
         self.compressed = compressed
-        // 16 asks zlib for the gzip wrapper, with its checksum; 15 is the largest window.
-        guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-            throw FormatError(file: file, reason: "zlib cannot start")
-        }
+        inflater = try Inflater(.gzip, file: file)
     }
-
-    deinit { inflateEnd(&stream) }
 
     /// The next `count` decompressed bytes, fewer at the stream's end.
     ///
@@ -52,23 +45,15 @@ package final class GzipReader {
     }
 
     private func inflate(into output: UnsafeMutableBufferPointer<UInt8>) throws -> Int {
-        try compressed.withUnsafeBufferPointer { input in
-            let inputCount = min(input.count - consumed, Int(UInt32.max))
-            let outputCount = min(output.count, Int(UInt32.max))
-            stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress.map { $0 + consumed })
-            stream.avail_in = UInt32(inputCount)
-            stream.next_out = output.baseAddress
-            stream.avail_out = UInt32(outputCount)
-            let status = Czlib.inflate(&stream, Z_NO_FLUSH)
-            let count = outputCount - Int(stream.avail_out)
-            consumed += inputCount - Int(stream.avail_in)
-            produced += count
-            isAtEnd = status == Z_STREAM_END
-            guard status == Z_OK || status == Z_STREAM_END else {
-                let found = status == Z_BUF_ERROR ? "the end of the compressed bytes" : "damage (zlib error \(status))"
-                throw FormatError(file: file, offset: produced, reason: "expected more gzip data, found \(found)")
-            }
-            return count
+        let step = compressed.withUnsafeBufferPointer { input in
+            inflater.step(from: UnsafeBufferPointer(rebasing: input[consumed...]), into: output)
         }
+        consumed += step.consumed
+        produced += step.produced
+        isAtEnd = step.outcome == .end
+        if case .failure(let found) = step.outcome {
+            throw FormatError(file: file, offset: produced, reason: "expected more gzip data, found \(found)")
+        }
+        return step.produced
     }
 }

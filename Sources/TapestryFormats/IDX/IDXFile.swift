@@ -30,7 +30,7 @@ public struct IDXFile: Equatable, Sendable {
             return IDXFile(dimensions: dimensions, bytes: Array(bytes[headerCount...]))
         }
         let reader = try GzipReader(file: file, compressed: bytes)
-        let available = GzipReader.largestOutput(of: bytes.count)
+        let available = min(GzipReader.largestOutput(of: bytes.count), sizeLimit)
         let dimensions = try header(try reader.read(headerCount), file: file, rank: rank, available: available)
         let count = dimensions.reduce(1, *)
         let content = try reader.read(count)
@@ -43,6 +43,7 @@ public struct IDXFile: Equatable, Sendable {
         return IDXFile(dimensions: dimensions, bytes: content)
     }
 
+    /// Of a file, and of what it holds where it is gzipped.
     private static let sizeLimit = 1 << 31
 
     /// The dimensions, once their product is known to fit in the `available` bytes.

@@ -13,26 +13,51 @@ public enum ImageDecoder {
     /// Decodes an image's bytes to RGB: grey is repeated, alpha dropped, 16 bits cut to their high 8. `file` names the
     /// bytes in errors.
     ///
-    /// Throws: `FormatError`.
-    public static func decode(_ bytes: [UInt8], file: String) throws -> PixelImage {
-        if bytes.starts(with: [0xFF, 0xD8, 0xFF]) { return try JPEGDecoder.decode(bytes, file: file) }
-        if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) { return try PNGDecoder.decode(bytes, file: file) }
+    /// A pixel takes 3 bytes, and up to 6 more while a progressive JPEG is decoded.
+    /// Throws: `FormatError`, as well for more than `pixelLimit` pixels.
+    public static func decode(
+        _ bytes: [UInt8], file: String, pixelLimit: Int = ImageDecoder.pixelLimit
+    ) throws -> PixelImage {
+        if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
+            return try JPEGDecoder.decode(bytes, file: file, pixelLimit: pixelLimit)
+        }
+        if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
+            return try PNGDecoder.decode(bytes, file: file, pixelLimit: pixelLimit)
+        }
         throw FormatError(file: file, offset: 0, reason: "expected a JPEG or PNG image, found \(name(of: bytes))")
     }
 
-    /// Refuses extents whose pixels would not fit, before anything is allocated for them.
-    static func checkSize(width: Int, height: Int, file: String) throws {
+    /// Refuses extents whose pixels would not fit, before anything is allocated for them: more than `limit`, or more than
+    /// the file's `byteCount` bytes can hold, of which each holds at most `pixelsPerByte`.
+    static func checkSize(
+        width: Int, height: Int, limit: Int, byteCount: Int, pixelsPerByte: Int, file: String
+    ) throws {
         let (count, overflow) = width.multipliedReportingOverflow(by: height)
-        guard width > 0, height > 0, !overflow, count <= pixelLimit else {
-            throw FormatError(file: file, reason: "expected at most \(pixelLimit) pixels, found \(width)x\(height)")
+        guard width > 0, height > 0, !overflow, count <= limit else {
+            throw FormatError(file: file, reason: "expected at most \(limit) pixels, found \(width)x\(height)")
+        }
+        guard count / pixelsPerByte <= byteCount else {
+            throw FormatError(
+                file: file,
+                reason: "expected at least \(count / pixelsPerByte) bytes for \(width)x\(height) pixels, "
+                    + "found \(byteCount)")
         }
     }
 
     private static let fileSizeLimit = 1 << 30
 
+    /// What bytes that are neither are, as far as their first ones tell.
     private static func name(of bytes: [UInt8]) -> String {
-        bytes.isEmpty
-            ? "an empty file"
-            : "bytes " + bytes.prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+        if bytes.isEmpty { return "an empty file" }
+        for (name, offset, mark) in otherFormats where bytes.dropFirst(offset).starts(with: mark.utf8) {
+            return "\(name) image; convert it to PNG first"
+        }
+        return "bytes " + bytes.prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
     }
+
+    /// Common formats that are not read, by what stands in them where.
+    private static let otherFormats = [
+        ("a GIF", 0, "GIF8"), ("a WebP", 8, "WEBP"), ("a BMP", 0, "BM"), ("a TIFF", 0, "II*\u{0}"),
+        ("a TIFF", 0, "MM\u{0}*"), ("an AVIF", 4, "ftypavif"), ("a HEIC", 4, "ftyphei"),
+    ]
 }

@@ -2,8 +2,11 @@ import CTurboJPEG
 
 /// JPEG by libjpeg-turbo, with the accurate inverse transform and smooth upsampling, as Pillow decodes.
 enum JPEGDecoder {
+    /// Huffman codes give each block of 8x8 pixels at least one bit.
+    private static let pixelsPerByte = 8 * 64
+
     /// Throws: `FormatError`.
-    static func decode(_ bytes: [UInt8], file: String) throws -> PixelImage {
+    static func decode(_ bytes: [UInt8], file: String, pixelLimit: Int) throws -> PixelImage {
         guard let handle = tjInitDecompress() else {
             throw FormatError(file: file, reason: "libjpeg-turbo cannot start")
         }
@@ -15,7 +18,9 @@ enum JPEGDecoder {
         guard colorspace != TJCS_CMYK.rawValue, colorspace != TJCS_YCCK.rawValue else {
             throw FormatError(file: file, reason: "expected a grey or colour JPEG, found CMYK; convert it to RGB first")
         }
-        try ImageDecoder.checkSize(width: Int(width), height: Int(height), file: file)
+        try ImageDecoder.checkSize(
+            width: Int(width), height: Int(height), limit: pixelLimit, byteCount: bytes.count,
+            pixelsPerByte: pixelsPerByte, file: file)
         let count = Int(width) * Int(height) * 3
         let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             // Progressive files may repeat scans without end: the limit turns those into an error.

@@ -6,7 +6,7 @@ enum PNGDecoder {
     private static let chunkLimit = 64 << 20
 
     /// Throws: `FormatError`.
-    static func decode(_ bytes: [UInt8], file: String) throws -> PixelImage {
+    static func decode(_ bytes: [UInt8], file: String, pixelLimit: Int) throws -> PixelImage {
         try checkChunks(bytes, file: file)
         guard let context = spng_ctx_new(0) else { throw FormatError(file: file, reason: "libspng cannot start") }
         defer { spng_ctx_free(context) }
@@ -22,7 +22,10 @@ enum PNGDecoder {
             var header = spng_ihdr()
             try check(spng_get_ihdr(context, &header))
             let (width, height) = (Int(header.width), Int(header.height))
-            try ImageDecoder.checkSize(width: width, height: height, file: file)
+            let pixelBits = Int(header.bit_depth) * samples(of: header)
+            try ImageDecoder.checkSize(
+                width: width, height: height, limit: pixelLimit, byteCount: bytes.count,
+                pixelsPerByte: 8 * GzipReader.largestOutput(of: 1) / pixelBits, file: file)
             let format = Int32(SPNG_FMT_RGB8.rawValue)
             var count = 0
             try check(spng_decoded_image_size(context, format, &count))
@@ -34,6 +37,15 @@ enum PNGDecoder {
                 initialized = count
             }
             return PixelImage(height: height, width: width, channels: 3, pixels: pixels)
+        }
+    }
+
+    private static func samples(of header: spng_ihdr) -> Int {
+        switch UInt32(header.color_type) {
+        case SPNG_COLOR_TYPE_TRUECOLOR.rawValue: 3
+        case SPNG_COLOR_TYPE_GRAYSCALE_ALPHA.rawValue: 2
+        case SPNG_COLOR_TYPE_TRUECOLOR_ALPHA.rawValue: 4
+        default: 1
         }
     }
 

@@ -16,6 +16,8 @@ public enum ModelFile {
     static let versionKey = "tapestry.version"
     static let graphKey = "tapestry.graph"
     static let reservedPrefix = "tapestry."
+    /// A network of a thousand layers, each with taps of its own for a hundred channels, has half as many.
+    private static let mostGraphValues = 500_000
 
     /// Throws: `InputNotFound`; `FormatError` if the file is damaged, is not a Tapestry model, is one of another version,
     /// or if its tensors are not those of its graph.
@@ -28,6 +30,13 @@ public enum ModelFile {
         } catch let error as GraphError {
             throw FormatError(file: path, reason: error.description)
         }
+    }
+
+    /// The network of the model file at `path`, whose weights are not read.
+    ///
+    /// Throws: as `read`, save for what is wrong with the weights.
+    public static func readGraph(_ path: String) throws -> Graph {
+        try graph(in: try SafetensorsFile.metadata(in: path), path: path)
     }
 
     /// Writes the file whole or not at all; the same model always gives the same bytes.
@@ -50,6 +59,10 @@ public enum ModelFile {
         guard metadata[versionKey] == version else {
             let found = metadata[versionKey].map { "\"\($0)\"" } ?? "none"
             throw FormatError(file: path, reason: "expected \(versionKey) \"\(version)\", found \(found)")
+        }
+        // What the decoder makes of a value takes a hundred bytes and more, so their number is bounded before.
+        guard text.utf8.count(where: ",[{".utf8.contains) <= mostGraphValues else {
+            throw FormatError(file: path, reason: "its \(graphKey) has more than \(mostGraphValues) values")
         }
         do {
             return try JSONDecoder().decode(Graph.self, from: Data(text.utf8))
@@ -93,11 +106,11 @@ public enum ModelFile {
         return weights
     }
 
-    private static func entries(of model: Model) -> [SafetensorsFile.Entry] {
+    private static func entries(of model: Model) -> [NamedTensor] {
         model.graph.nodes.flatMap { node in
             var entries = node.parameters.compactMap { parameter in
                 model.weights.tensors[parameter.name].map {
-                    SafetensorsFile.Entry(name: parameter.name, tensor: .float32($0))
+                    NamedTensor(name: parameter.name, tensor: .float32($0))
                 }
             }
             if let name = node.batchCountName, let count = model.weights.batchCounts[name] {

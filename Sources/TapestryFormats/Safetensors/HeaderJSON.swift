@@ -1,7 +1,7 @@
 /// The part of JSON that safetensors headers use: objects, arrays, strings and whole numbers.
 ///
 /// Parsed here rather than by Foundation because duplicate keys must be refused and errors must say where.
-indirect enum HeaderJSON {
+enum HeaderJSON {
     case object([(key: String, value: HeaderJSON)])
     case array([HeaderJSON])
     case string(String)
@@ -11,15 +11,11 @@ indirect enum HeaderJSON {
 /// A parser of `HeaderJSON` over a header's bytes.
 struct HeaderJSONParser {
     private var reader: ByteReader
-    /// Where the header begins in its file.
-    private let base: Int
 
     private static let deepest = 4
 
-    init(file: String, bytes: [UInt8], base: Int) {
-        reader = ByteReader(file: file, bytes: bytes)
-        self.base = base
-    }
+    /// `base` is where the header begins in its file.
+    init(file: String, bytes: [UInt8], base: Int) { reader = ByteReader(file: file, bytes: bytes, base: base) }
 
     /// The header's one value; spaces may follow it.
     ///
@@ -36,7 +32,7 @@ struct HeaderJSONParser {
 
     private func expected(_ what: String) -> FormatError {
         let found = peek().map { "byte 0x" + String($0, radix: 16) } ?? "the end of the header"
-        return reader.error("expected \(what), found \(found)", at: base + reader.offset)
+        return reader.error("expected \(what), found \(found)")
     }
 
     private mutating func skip() throws { _ = try reader.take(1, for: "header") }
@@ -56,8 +52,14 @@ struct HeaderJSONParser {
         guard try accept(character) else { throw expected("'\(character)'") }
     }
 
+    /// More than any network's tensors need; it bounds the memory that a header of tiny values takes.
+    private static let mostValues = 250_000
+    private var valueCount = 0
+
     private mutating func value(depth: Int) throws -> HeaderJSON {
         guard depth < Self.deepest else { throw expected("at most \(Self.deepest) levels") }
+        valueCount += 1
+        guard valueCount <= Self.mostValues else { throw expected("at most \(Self.mostValues) values") }
         if try accept("{") { return .object(try members(depth: depth)) }
         if try accept("[") { return .array(try elements(depth: depth)) }
         if try accept("\"") { return .string(try stringBody()) }
@@ -73,7 +75,7 @@ struct HeaderJSONParser {
             let start = reader.offset
             let key = try stringBody()
             guard keys.insert(key).inserted else {
-                throw reader.error("expected distinct keys, found '\(key)' twice", at: base + start)
+                throw reader.error("expected distinct keys, found '\(key)' twice", at: start)
             }
             try require(":")
             members.append((key, try value(depth: depth + 1)))
@@ -102,7 +104,7 @@ struct HeaderJSONParser {
 
     /// The rest of a string whose opening quote has been read, up to and with the closing one.
     private mutating func stringBody() throws -> String {
-        var bytes: [UInt8] = []
+        var decoded: [UInt8] = []
         var runStart = reader.offset
         while true {
             guard let byte = peek(), byte >= 0x20 else { throw expected("a string's closing quote") }
@@ -110,22 +112,44 @@ struct HeaderJSONParser {
                 try skip()
                 continue
             }
-            bytes += reader.bytes[runStart..<reader.offset]
+            let run = reader.bytes[runStart..<reader.offset]
             try skip()
-            if byte == UInt8(ascii: "\"") { break }
-            bytes += String(try escape()).utf8
+            if byte == UInt8(ascii: "\"") {
+                if decoded.isEmpty { return try text(run) }
+                decoded += run
+                return try text(decoded[...])
+            }
+            // Graphs are long strings: their room is set aside once.
+            if decoded.isEmpty { decoded.reserveCapacity(run.count + lengthToQuote) }
+            decoded += run
+            decoded += String(try escape()).utf8
             runStart = reader.offset
         }
-        guard let string = String(validating: bytes, as: UTF8.self) else { throw expected("a string in UTF-8 before") }
-        return string
     }
+
+    private func text(_ bytes: ArraySlice<UInt8>) throws -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw expected("a string in UTF-8 before") }
+        return text
+    }
+
+    /// The bytes from behind a backslash to the quote that ends its string, or to the header's end.
+    private var lengthToQuote: Int {
+        var isEscaped = true
+        let end = reader.bytes[reader.offset...].firstIndex { byte in
+            if byte == UInt8(ascii: "\""), !isEscaped { return true }
+            isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
+            return false
+        }
+        return (end ?? reader.bytes.endIndex) - reader.offset
+    }
+
+    private static let escapes: [Character: Character] = [
+        "\"": "\"", "\\": "\\", "/": "/", "b": "\u{8}", "f": "\u{C}", "n": "\n", "r": "\r", "t": "\t",
+    ]
 
     private mutating func escape() throws -> Character {
         let letter = Character(Unicode.Scalar(try reader.byte(for: "escape")))
-        let simple: [Character: Character] = [
-            "\"": "\"", "\\": "\\", "/": "/", "b": "\u{8}", "f": "\u{C}", "n": "\n", "r": "\r", "t": "\t",
-        ]
-        if let character = simple[letter] { return character }
+        if let character = Self.escapes[letter] { return character }
         guard letter == "u" else { throw expected("a JSON escape before") }
         var code = try hexadecimal()
         if (0xD800..<0xDC00).contains(code) {

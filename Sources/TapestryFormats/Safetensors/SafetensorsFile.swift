@@ -3,16 +3,7 @@ import TapestryCore
 /// Named tensors and a map of strings in one file, huggingface's safetensors format: the header's length as a
 /// little-endian 64-bit integer, a JSON header, the tensors' bytes (little-endian, row-major) without gaps.
 public struct SafetensorsFile: Equatable, Sendable {
-    /// A tensor and the name it has in the file.
-    public struct Entry: Equatable, Sendable {
-        public var name: String
-        public var tensor: StoredTensor
-
-        public init(name: String, tensor: StoredTensor) {
-            self.name = name
-            self.tensor = tensor
-        }
-    }
+    public typealias Entry = NamedTensor
 
     public var metadata: [String: String]
     /// In the order of their bytes in the file.
@@ -29,10 +20,13 @@ public struct SafetensorsFile: Equatable, Sendable {
     /// Reads the file at `path`; F16, BF16 and F64 become 32-bit floating point.
     ///
     /// Throws: `InputNotFound`; `FormatError` if the file is not whole, the header not strict JSON, a type not among
-    /// F32 F64 F16 BF16 I64 I32 U8, or the tensors' ranges do not tile the data.
+    /// F32 F64 F16 BF16 I64 I32 I16 I8 U8 BOOL, or the tensors' ranges do not tile the data.
     public static func read(_ path: String) throws -> SafetensorsFile {
         let (file, header) = try open(path)
-        let tensors = try header.entries.map { Entry(name: $0.name, tensor: try tensor($0, of: file)) }
+        let tensors = try header.entries.map { entry in
+            let layout = StridedLayout(rowMajor: entry.shape)
+            return Entry(name: entry.name, tensor: try StoredTensor(entry.type, layout, of: file, at: entry.offset))
+        }
         return SafetensorsFile(metadata: header.metadata, tensors: tensors)
     }
 
@@ -43,6 +37,11 @@ public struct SafetensorsFile: Equatable, Sendable {
         let entries = try open(path).header.entries
         return Dictionary(entries.map { ($0.name, $0.type.rawValue) }, uniquingKeysWith: { first, _ in first })
     }
+
+    /// The metadata of the file at `path`, whose tensors are not read.
+    ///
+    /// Throws: as `read`.
+    public static func metadata(in path: String) throws -> [String: String] { try open(path).header.metadata }
 
     private static func open(_ path: String) throws -> (file: InputFile, header: SafetensorsHeader) {
         let file = try InputFile(path: path)
@@ -96,27 +95,5 @@ public struct SafetensorsFile: Equatable, Sendable {
         // Spaces up to a multiple of 8 align the tensors for readers that map the file.
         while !bytes.count.isMultiple(of: 8) { bytes.append(UInt8(ascii: " ")) }
         return bytes
-    }
-
-    private static func tensor(_ entry: SafetensorsHeader.Entry, of file: InputFile) throws -> StoredTensor {
-        func elements<Scalar: Sendable>(_: Scalar.Type) throws -> [Scalar] {
-            let count = entry.shape.count
-            return try [Scalar](unsafeUninitializedCapacity: count) { buffer, initialized in
-                try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: entry.offset)
-                initialized = count
-            }
-        }
-        func widened<Scalar: Sendable>(_ type: Scalar.Type, _ widen: (Scalar) -> Float) throws -> StoredTensor {
-            .float32(Tensor(shape: entry.shape, elements: try elements(type).map(widen)))
-        }
-        switch entry.type {
-        case .float32: return .float32(Tensor(shape: entry.shape, elements: try elements(Float.self)))
-        case .int64: return .int64(Tensor(shape: entry.shape, elements: try elements(Int64.self)))
-        case .int32: return .int32(Tensor(shape: entry.shape, elements: try elements(Int32.self)))
-        case .uint8: return .uint8(Tensor(shape: entry.shape, elements: try elements(UInt8.self)))
-        case .float64: return try widened(Double.self) { Float($0) }
-        case .float16: return try widened(UInt16.self, HalfPrecision.float(binary16:))
-        case .bfloat16: return try widened(UInt16.self, HalfPrecision.float(bfloat16:))
-        }
     }
 }

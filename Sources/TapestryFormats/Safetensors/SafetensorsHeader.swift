@@ -17,8 +17,8 @@ struct SafetensorsHeader {
     /// In the order of the data.
     private(set) var entries: [Entry] = []
 
-    /// The largest header read, as huggingface's reader has it.
-    static let sizeLimit = 100_000_000
+    /// The largest header read: one string of all of it is in memory three times while it is decoded.
+    static let sizeLimit = 60_000_000
 
     /// Precondition: `bytes` are the header's, from offset 8 of a file of `fileSize` bytes.
     ///

@@ -10,6 +10,8 @@ struct ASK: Method {
         "ask:ASK_5a: a published shape (\(publishedShapes.map(\.name).joined(separator: " "))); "
         + "ask:[[2,4,5,6,8],[1,3,5,7,9]]: one's own tap sets, taps numbered 1...9 row by row"
 
+    static let stage = MethodStage.support
+
     /// The nine published shapes, each a list of tap sets.
     static let publishedShapes: [(name: String, sets: [[Int]])] = [
         ("ASK_7", [[1, 2, 4, 5, 6, 8, 9], [2, 3, 4, 5, 6, 7, 8]]),
@@ -43,21 +45,20 @@ struct ASK: Method {
         } catch { throw MethodError("ask:\(argument): \(error)") }
     }
 
-    func rewrite(_ node: Node, _ convolution: Convolution) throws(MethodError) -> [Node]? {
-        guard convolution.kernel == .square(3) else { return nil }
-        guard convolution.isDense else {
+    func rewrite(_ site: ConvolutionSite) throws(MethodError) -> Replacement? {
+        guard site.convolution.kernel == .square(3) else { return nil }
+        var (node, shaped) = (site.node, site.convolution)
+        guard shaped.isDense else {
             throw MethodError("already has a support of its own, so ask cannot give it another")
         }
-        guard convolution.outputChannels % sets.count == 0 else {
-            throw MethodError("\(sets.count) tap sets do not divide its \(convolution.outputChannels) output channels")
+        guard shaped.outputChannels % sets.count == 0 else {
+            throw MethodError("\(sets.count) tap sets do not divide its \(shaped.outputChannels) output channels")
         }
-        guard convolution.groups == 1 else {
-            throw MethodError("has \(convolution.groups) groups; ask needs outputs that see all input channels")
+        guard shaped.groups == 1 else {
+            throw MethodError("has \(shaped.groups) groups; ask needs outputs that see all input channels")
         }
-        var shaped = convolution
         shaped.support = .tapSets(sets)
-        var result = node
-        result.operation = .convolution(shaped)
-        return [result]
+        node.operation = .convolution(shaped)
+        return Replacement([node])
     }
 }

@@ -1,55 +1,54 @@
 import TapestryCore
 import TapestryRewrites
 
-/// What a network is built for; nil means the network's own default.
-public struct NetworkOptions: Hashable, Sendable {
-    public var classes: Int?
-    /// Height and width of the images.
-    public var imageSize: Int?
-    /// Channels of the images.
-    public var channels: Int?
-
-    public init(classes: Int? = nil, imageSize: Int? = nil, channels: Int? = nil) {
-        self.classes = classes
-        self.imageSize = imageSize
-        self.channels = channels
-    }
-
-    func inputShape(defaultSize: Int) -> Shape {
-        let size = imageSize ?? defaultSize
-        return [channels ?? 3, size, size]
-    }
-}
-
 /// A published network, in the variant of one system.
 public struct Architecture: Sendable {
+    /// The form of a network's block: the method that the block's name gets, nil for the plain one.
+    public typealias BlockForm = (_ block: String) throws(MethodError) -> (any Method)?
+
     /// Family and network: "ask/resnet20".
     public let name: String
     public let summary: String
     /// How the family's paper counts, where that differs from the exact count.
-    public let convention: CountingConvention?
-    private let builder: @Sendable (NetworkOptions) throws(GraphError) -> Graph
+    public let conventions: [CountingConvention]
+    /// The names of the methods for which the paper has a form of whole blocks.
+    let blockMethods: [String]
+    /// The options beside classes and images' extents that the network takes.
+    let options: Set<NetworkOption>
+    private let builder: @Sendable (NetworkOptions, BlockForm) throws -> Graph
 
     init(
-        name: String, summary: String, convention: CountingConvention?,
-        builder: @escaping @Sendable (NetworkOptions) throws(GraphError) -> Graph
+        name: String, summary: String, conventions: [CountingConvention] = [], options: Set<NetworkOption> = [],
+        blockMethods: [String] = [], builder: @escaping @Sendable (NetworkOptions, BlockForm) throws -> Graph
     ) {
         self.name = name
         self.summary = summary
-        self.convention = convention
+        self.conventions = conventions
+        self.options = options
+        self.blockMethods = blockMethods
         self.builder = builder
     }
 
-    /// The dense network. Throws `GraphError` naming the node that the options do not fit.
-    public func graph(_ options: NetworkOptions = NetworkOptions()) throws(GraphError) -> Graph {
-        for (option, value) in [
-            ("--classes", options.classes), ("--image-size", options.imageSize), ("--channels", options.channels),
-        ] {
-            guard (1...65_536).contains(value ?? 1) else {
-                throw GraphError(node: Graph.inputName, reason: "\(option) \(value ?? 0) is not within 1...65536")
-            }
+    /// A network whose blocks have one form.
+    init(
+        name: String, summary: String, conventions: [CountingConvention] = [], options: Set<NetworkOption> = [],
+        builder: @escaping @Sendable (NetworkOptions) throws(GraphError) -> Graph
+    ) {
+        self.init(name: name, summary: summary, conventions: conventions, options: options) { options, _ in
+            try builder(options)
         }
-        return try builder(options)
+    }
+
+    /// The dense network. Throws `GraphError` naming the node that the options do not fit, or an option that the network
+    /// does not take.
+    public func graph(_ options: NetworkOptions = NetworkOptions()) throws -> Graph {
+        try graph(options) { _ in nil }
+    }
+
+    /// The network with its blocks in the forms that `form` says. Throws what `form` throws, too.
+    func graph(_ options: NetworkOptions, form: BlockForm) throws -> Graph {
+        try options.check(for: self)
+        return try builder(options, form)
     }
 }
 
@@ -61,10 +60,32 @@ protocol NetworkFamily: Sendable {
     static var listedNames: [String] { get }
 }
 
+extension NetworkFamily {
+    /// The depth that follows `prefix` in a name.
+    static func depth(in name: String, after prefix: String) -> Int? {
+        guard name.hasPrefix(prefix) else { return nil }
+        let digits = name.dropFirst(prefix.count)
+        // "ask/resnet020" is not a second name of "ask/resnet20".
+        guard digits.first != "0", digits.allSatisfy({ $0.isASCII && $0.isNumber }) else { return nil }
+        return Int(digits)
+    }
+
+    /// The depth of a residual network for small images: 6n + 2, n blocks of two convolutions in each of three stages.
+    static func residualDepth(in name: String, after prefix: String) -> Int? {
+        guard let depth = depth(in: name, after: prefix), (8...6002).contains(depth), depth % 6 == 2 else { return nil }
+        return depth
+    }
+}
+
 /// Every network by name.
 public enum Zoo {
     private static let families: [any NetworkFamily.Type] = [
-        ASKNetworks.self
+        ASKNetworks.self,
+        HetConvNetworks.self,
+        ACNetNetworks.self,
+        ShiftNetworks.self,
+        EC2TNetworks.self,
+        EfficientNets.self,
     ]
 
     /// The architectures that have a published name, in families.

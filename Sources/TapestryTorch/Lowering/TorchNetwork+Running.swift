@@ -37,7 +37,7 @@ extension TorchNetwork {
         var values: [TorchTensor?] = [images] + Array(repeating: nil, count: graph.nodes.count)
         for (index, node) in graph.nodes.enumerated() {
             let inputs = plan.inputs[index].map { values[$0]! }
-            let value = try self.value(of: node, inputs, mode)
+            let value = try self.value(of: node, inputs, mode, overwrites: plan.overwriting.contains(index))
             guard try goesOn(node, value) else { return value }
             values[index + 1] = value
             for position in plan.inputs[index] where plan.lastUses[position] == index { values[position] = nil }
@@ -45,19 +45,23 @@ extension TorchNetwork {
         return values[plan.output]!
     }
 
-    private func value(of node: Node, _ inputs: [TorchTensor], _ mode: Mode) throws(TorchError) -> TorchTensor {
+    private func value(
+        of node: Node, _ inputs: [TorchTensor], _ mode: Mode, overwrites: Bool
+    ) throws(TorchError) -> TorchTensor {
         let x = inputs[0]
         switch node.operation {
         case .convolution(let convolution):
             let realization = realizations[node.name]!
             return try realization(
                 x, kernels: kernels(of: node.name, realization),
-                bias: convolution.hasBias ? value("\(node.name).bias") : nil)
+                bias: convolution.hasBias ? value("\(node.name).bias") : nil, displacement: displacements[node.name])
         case .batchNorm(let norm): return try normalize(x, norm, named: node.name, mode)
         case .linear(let linear):
             return try x.linear(
                 weight: value("\(node.name).weight"), bias: linear.hasBias ? value("\(node.name).bias") : nil)
-        case .relu: return try x.relu()
+        case .relu: return overwrites ? try x.reluInPlace() : try x.relu()
+        case .sigmoid: return try x.sigmoid()
+        case .swish: return try x.swish()
         case .maxPool(let pooling):
             return try x.maxPool2d(
                 kernel: pooling.kernel.extents, stride: pooling.stride.extents,
@@ -70,8 +74,21 @@ extension TorchNetwork {
             // As the published networks have it, whose sums a mean would round in another order.
             return try x.avgPool2d(kernel: [x.shape[2], x.shape[3]], stride: [1, 1]).flattened()
         case .add: return try x.add(inputs[1])
+        case .scaleChannels: return try x.multiply(by: try inputs[1].reshaped(to: [-1, x.shape[1], 1, 1]))
+        case .shift(let shift):
+            let reach = shift.dilation * (shift.kernel / 2)
+            return try x.convolution(
+                weight: displacements[node.name]!, padding: [reach, reach],
+                dilation: [shift.dilation, shift.dilation], groups: x.shape[1])
         case .padChannels(let before, let after): return try x.constantPad([(before, after), (0, 0), (0, 0)])
         case .stopGradient: return try x.detached()
+        case .dropout(let probability):
+            return mode == .training ? try x.dropout(probability: probability, training: true) : x
+        case .dropBranch(let probability):
+            guard mode == .training else { return x }
+            let shape = Shape([x.shape[0]] + x.shape.dimensions.dropFirst().map { _ in 1 })
+            return try x.multiply(
+                by: try TorchTensor.full(shape, 1, on: device).dropout(probability: probability, training: true))
         case .flatten: return try x.flattened()
         }
     }
@@ -95,6 +112,9 @@ struct ExecutionPlan {
     /// For each value, the last node that takes it, after which its memory can go.
     let lastUses: [Int]
     let output: Int
+    /// The nodes that may compute in the memory of what they take: a ReLU alone takes it, and the gradient of what made
+    /// it needs the inputs only. Half of the memory traffic of an activation goes.
+    let overwriting: Set<Int>
 
     init(_ graph: Graph) {
         var positions = [Graph.inputName: 0]
@@ -106,6 +126,17 @@ struct ExecutionPlan {
             for position in taken { uses[position] = index }
         }
         lastUses = uses
+        let useCounts = inputs.joined().reduce(into: [Int: Int]()) { $0[$1, default: 0] += 1 }
+        var overwriting: Set<Int> = []
+        for (index, node) in graph.nodes.enumerated() where node.operation == .relu {
+            let taken = inputs[index][0]
+            guard taken > 0, taken != output, useCounts[taken] == 1 else { continue }
+            switch graph.nodes[taken - 1].operation {
+            case .convolution, .batchNorm, .linear, .add: overwriting.insert(index)
+            default: break
+            }
+        }
+        self.overwriting = overwriting
     }
 }
 

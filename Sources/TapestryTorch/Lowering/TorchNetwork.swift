@@ -19,6 +19,8 @@ public final class TorchNetwork {
     public private(set) var parameters: [TrainedParameter] = []
     private(set) var positions: [String: Int] = [:]
     private(set) var statistics: [String: TorchTensor] = [:]
+    /// The kernels of the depthwise convolutions by which channels are moved: a one at each channel's tap.
+    private(set) var displacements: [String: TorchTensor] = [:]
     var batchCounts: [String: Int64]
     private(set) var realizations: [String: ConvolutionRealization] = [:]
     let plan: ExecutionPlan
@@ -29,8 +31,8 @@ public final class TorchNetwork {
         case automatic
         /// By one masked kernel each.
         case masked
-        /// By windows wherever that is possible.
-        case windows
+        /// By kernels smaller than the full one wherever that is possible.
+        case smallKernels
     }
 
     /// Throws `GraphError` where the weights do not fit the graph, `TorchError` where libtorch refuses.
@@ -54,9 +56,11 @@ public final class TorchNetwork {
                         ConvolutionRealization(
                             cheapestFor: convolution, outputSize: Size(height: shape[1], width: shape[2]), on: device)
                     case .masked: ConvolutionRealization(masked: convolution)
-                    case .windows:
-                        ConvolutionRealization(windowsOf: convolution) ?? ConvolutionRealization(masked: convolution)
+                    case .smallKernels: ConvolutionRealization(smallKernelsOf: convolution)
                     }
+            }
+            if let displacement = realizations[node.name]?.displacement ?? node.operation.displacement(of: shape[0]) {
+                displacements[node.name] = try TorchTensor(displacement, on: device)
             }
             try place(node, weights)
         }
@@ -66,12 +70,12 @@ public final class TorchNetwork {
         var parameters = node.parameters
         if let realization = realizations[node.name] {
             let stored = parameters.filter { $0.role == .convolutionWeight }.map { weights.tensors[$0.name]! }
-            let mask = try realization.mask.map { mask in
-                try TorchTensor(mask, on: device, memoryFormat: .channelsLast)
-            }
+            let masks = realization.masks
             for (piece, kernel) in realization.kernels(from: stored).enumerated() {
-                // Of one channel both layouts are the same memory; see `ConvolutionRealization.run` for the difference.
+                // Of one channel both layouts are the same memory; see `ConvolutionRealization.convolve` for the
+                // difference.
                 let format = kernel.shape[1] == 1 ? MemoryFormat.contiguous : .channelsLast
+                let mask = try masks[piece].map { try TorchTensor($0, on: device, memoryFormat: format) }
                 try append(
                     realization.parameterName(of: piece, in: node.name), .convolutionWeight, kernel, mask: mask,
                     memoryFormat: format)
@@ -182,5 +186,25 @@ public final class TorchNetwork {
         }
         guard !masked.isEmpty else { return }
         try TorchTensor.multiplyInPlace(masked.map(\.gradient), by: masked.map(\.mask))
+    }
+}
+
+extension TorchNetwork {
+    /// Whether a step of training draws random numbers.
+    public var drawsRandomNumbers: Bool {
+        graph.nodes.contains { node in
+            switch node.operation {
+            case .dropout, .dropBranch: true
+            default: false
+            }
+        }
+    }
+}
+
+extension Operation {
+    /// The kernel that moves the channels of a shift; nil for other operations.
+    fileprivate func displacement(of channels: Int) -> Tensor<Float>? {
+        guard case .shift(let shift) = self else { return nil }
+        return .displacement(to: shift.taps(channels: channels), in: .square(shift.kernel))
     }
 }

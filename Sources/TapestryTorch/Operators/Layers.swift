@@ -33,6 +33,15 @@ extension TorchTensor {
     /// max(x, 0).
     public func relu() throws(TorchError) -> TorchTensor { try Aten.relu(.tensor(self)) }
 
+    /// x ← max(x, 0). For a value that nothing else takes, and that its own gradient does not need.
+    public func reluInPlace() throws(TorchError) -> TorchTensor { try Aten.reluInPlace(.tensor(self)) }
+
+    /// 1 / (1 + e⁻ˣ).
+    public func sigmoid() throws(TorchError) -> TorchTensor { try Aten.sigmoid(.tensor(self)) }
+
+    /// x / (1 + e⁻ˣ).
+    public func swish() throws(TorchError) -> TorchTensor { try Aten.silu(.tensor(self)) }
+
     /// Training, zero with probability `probability` and x / (1 − probability) otherwise, from libtorch's own
     /// generator (`TorchRuntime.setSeed`); x itself when not.
     public func dropout(probability: Double, training: Bool) throws(TorchError) -> TorchTensor {

@@ -6,8 +6,8 @@ public protocol Optimizer: AnyObject {
     /// Weight decay and learning-rate factor of a group may be changed between steps; its parameters may not.
     var groups: [ParameterGroup] { get set }
 
-    /// Everything but the parameters that the next step depends on, sharing memory with the optimiser. Names are those
-    /// of the parameters followed by ".momentum_buffer", ".exp_avg", ".exp_avg_sq" or ".step".
+    /// Everything but the parameters that the next step depends on, sharing memory with the optimiser: all zero at the
+    /// start. Names are those of the parameters followed by ".momentum_buffer", ".exp_avg", ".exp_avg_sq" or ".step".
     var state: [NamedTensor] { get }
 
     /// Moves every parameter that has a gradient; leaves the others, and their state, alone.
@@ -21,6 +21,13 @@ extension Optimizer {
     /// Takes over a `state` saved before. Throws, unchanged, unless names and shapes are those of this optimiser.
     public func load(state saved: [NamedTensor]) throws(TorchError) {
         try state.copy(from: saved, for: "optimizer state")
+    }
+
+    /// Forgets the steps taken: the next one is the first step of a new optimiser.
+    public func reset() throws(TorchError) {
+        try Torch.withoutGradients { () throws(TorchError) in
+            for element in state { try element.tensor.zero() }
+        }
     }
 
     /// Removes all gradients: the next `backward` starts from none.

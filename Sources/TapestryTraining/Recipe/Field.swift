@@ -98,6 +98,20 @@ extension Field {
         }
     }
 
+    /// One of a type's values, or null.
+    static func optionalChoice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ key: String, _ path: any WritableKeyPath<Root, Choice?> & Sendable
+    ) -> Field {
+        Field(key: key, read: { ConfigurationValue($0[keyPath: path].map { .string($0.rawValue) } ?? .null) }) {
+            root, value throws(SettingError) in
+            let choice = value.string.flatMap(Choice.init(rawValue:))
+            guard value.content == .null || choice != nil else {
+                throw expected("null or \(Choice.allCases.map(\.rawValue).joined(separator: " or "))", for: key, value)
+            }
+            root[keyPath: path] = choice
+        }
+    }
+
     /// One of some names, or null.
     static func optionalString(
         _ key: String, _ path: any WritableKeyPath<Root, String?> & Sendable, oneOf names: [String]
@@ -121,6 +135,18 @@ extension Field {
                 throw expected("a list of numbers within \(range)", for: key, value)
             }
             root[keyPath: path] = numbers
+        }
+    }
+
+    static func strings(_ key: String, _ path: any WritableKeyPath<Root, [String]> & Sendable) -> Field {
+        Field(key: key, read: { ConfigurationValue(.list($0[keyPath: path].map { ConfigurationValue(.string($0)) })) })
+        {
+            root, value throws(SettingError) in
+            let texts = value.list?.compactMap(\.string) ?? []
+            guard let list = value.list, texts.count == list.count, !texts.contains("") else {
+                throw expected("a list of texts", for: key, value)
+            }
+            root[keyPath: path] = texts
         }
     }
 

@@ -38,7 +38,9 @@ public struct LearningRateSchedule: Hashable, Sendable {
         case .constant: return 1
         case .step(let every, let factor): return pow(factor, Double(Int(position) / max(every, 1)))
         case .multiStep(let milestones, let factor):
-            return pow(factor, Double(milestones.filter { position >= $0 * Double(epochs) }.count))
+            // A milestone such as 50/330 has been rounded, and must not come an epoch late for it.
+            let share = position / Double(max(epochs, 1)) + 1e-9
+            return pow(factor, Double(milestones.filter { share >= $0 }.count))
         case .cosine: return (1 + cos(Double.pi * min(max(share, 0), 1))) / 2
         case .linear: return 1 - min(max(share, 0), 1)
         }

@@ -1,6 +1,8 @@
+import TapestryData
+
 /// How a network is trained: everything but the network, the data and the machine.
 ///
-/// The defaults are ASK's published recipe. Each property is a setting of the same name in kebab case, which a YAML file
+/// The defaults are ASK's published recipe; `Recipes` has the others. Each property is a setting of the same name in kebab case, which a YAML file
 /// or `--set key=value` overrides.
 public struct Recipe: Hashable, Sendable {
     public enum OptimizerKind: String, CaseIterable, Sendable {
@@ -25,12 +27,29 @@ public struct Recipe: Hashable, Sendable {
         case weights
     }
 
+    /// How many steps an epoch has.
+    public enum EpochSteps: String, CaseIterable, Sendable {
+        /// One for each batch of a pass over the images.
+        case allBatches = "all-batches"
+        /// One for each whole batch that the images make, at least one. A pass goes on across the end of an epoch: its
+        /// last, smaller batch is the next epoch's first.
+        case wholeBatches = "whole-batches"
+    }
+
     public var epochs = 160
     public var batchSize = 64
+    /// Leaves out a pass's last, smaller batch.
+    public var dropLast = false
+    public var epochSteps = EpochSteps.allBatches
+
     /// Images a step of evaluation takes.
     public var testBatchSize = 256
-    /// Leaves out an epoch's last, smaller batch.
-    public var dropLast = false
+    /// Test after every so many epochs.
+    public var testEvery = 1
+    /// Test after each of the last so many epochs, too.
+    public var testLast = 1
+    /// Test the untrained network, which then is the first to beat.
+    public var testBeforeTraining = false
 
     public var optimizer = OptimizerKind.sgd
     public var learningRate = 0.1
@@ -41,8 +60,12 @@ public struct Recipe: Hashable, Sendable {
     public var epsilon = 1e-8
     public var weightDecay = 1e-4
     public var weightDecayScope = WeightDecayScope.all
+    /// Parameters whose name contains one of these have no weight decay.
+    public var noWeightDecay: [String] = []
     /// Multiplies the learning rate of every parameter called `bias`, batch norms' included.
     public var biasLearningRateFactor = 1.0
+    /// Begins every epoch with a new optimiser: momentum starts from zero each time.
+    public var resetOptimizer = false
 
     public var schedule = ScheduleKind.multiStep
     /// Whether the rate moves with every step or only between epochs: the same where milestones fall between epochs.
@@ -66,12 +89,18 @@ public struct Recipe: Hashable, Sendable {
     /// Crops of random area and proportions, resized, in place of the padded crop.
     public var randomResizedCrop = false
     public var flipProbability = 0.5
+    /// Flips before the crop. The images' distribution is the same; which of them are drawn is not.
+    public var flipFirst = false
     /// Strengths of brightness, contrast, saturation and hue; empty for none.
     public var colorJitter: [Double] = []
     /// The side of a square hole; 0 for none.
     public var cutout = 0
     /// The name of a preset that turns pixels into the network's inputs; nil for the data set's own.
     public var normalization: String?
+    /// What resizes images of other sizes than the network's; random resized crops are always bilinear.
+    public var resizeFilter = ResamplingFilter.bilinear
+    /// Of images that differ in size: the side of the central crop over the shorter side of the resized image.
+    public var centerCropShare = 0.875
 
     public init() {}
 
@@ -85,5 +114,14 @@ public struct Recipe: Hashable, Sendable {
             case .linear: .linear
             }
         return LearningRateSchedule(shape: shape, warmUpEpochs: warmUpEpochs, movesEachStep: scheduleUnit == .step)
+    }
+
+    /// How images come to the network's size where nothing is random.
+    public var inputSizing: InputSizing { InputSizing(filter: resizeFilter, centerCropShare: centerCropShare) }
+
+    /// Whether the network is tested after so many epochs. The last one always is.
+    public func isTested(afterEpoch epoch: Int) -> Bool {
+        if epoch == 0 { return testBeforeTraining }
+        return epoch % testEvery == 0 || epoch > epochs - testLast
     }
 }

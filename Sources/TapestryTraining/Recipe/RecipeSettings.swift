@@ -6,8 +6,12 @@ extension Recipe {
     static let fields: [Field<Recipe>] = [
         .integer("epochs", \.epochs, in: 1...1_000_000),
         .integer("batch-size", \.batchSize, in: 1...1_000_000),
-        .integer("test-batch-size", \.testBatchSize, in: 1...1_000_000),
         .bool("drop-last", \.dropLast),
+        .choice("epoch-steps", \.epochSteps),
+        .integer("test-batch-size", \.testBatchSize, in: 1...1_000_000),
+        .integer("test-every", \.testEvery, in: 1...1_000_000),
+        .integer("test-last", \.testLast, in: 1...1_000_000),
+        .bool("test-before-training", \.testBeforeTraining),
         .choice("optimizer", \.optimizer),
         .real("learning-rate", \.learningRate, in: 0...1e6),
         .real("momentum", \.momentum, in: 0...1),
@@ -17,7 +21,9 @@ extension Recipe {
         .real("epsilon", \.epsilon, in: 0...1),
         .real("weight-decay", \.weightDecay, in: 0...1e6),
         .choice("weight-decay-scope", \.weightDecayScope),
+        .strings("no-weight-decay", \.noWeightDecay),
         .real("bias-learning-rate-factor", \.biasLearningRateFactor, in: 0...1e6),
+        .bool("reset-optimizer", \.resetOptimizer),
         .choice("schedule", \.schedule),
         .choice("schedule-unit", \.scheduleUnit),
         .reals("milestones", \.milestones, in: 0...1),
@@ -30,9 +36,12 @@ extension Recipe {
         .integer("crop-padding", \.cropPadding, in: 0...65_536),
         .bool("random-resized-crop", \.randomResizedCrop),
         .real("flip-probability", \.flipProbability, in: 0...1),
+        .bool("flip-first", \.flipFirst),
         colorJitterField,
         .integer("cutout", \.cutout, in: 0...65_536),
         .optionalString("normalization", \.normalization, oneOf: Normalization.presetNames),
+        .choice("resize-filter", \.resizeFilter),
+        .real("center-crop-share", \.centerCropShare, in: InputSizing.shares),
     ]
 
     /// None, or four strengths, of which the hue's is at most half a turn.
@@ -73,49 +82,4 @@ extension Recipe {
         }
         for member in members { try set(member.key, to: member.value) }
     }
-}
-
-/// Recipes by name, and from files.
-public enum Recipes {
-    /// Each published recipe with what it is from.
-    public static let named: [(name: String, summary: String, recipe: Recipe)] = [
-        ("ask", "ASKs: SGD 0.1, x0.1 at 1/2 and 3/4 of 160 epochs; crop, flip", ask)
-    ]
-
-    /// A recipe by name, or the settings of a YAML file over the recipe that its `recipe` names (`ask` without one).
-    /// Throws `SettingError` for an unknown name, `ConfigurationError` for a bad setting, and what reading the file throws.
-    public static func recipe(_ nameOrFile: String) throws -> Recipe {
-        if let recipe = builtIn(nameOrFile) { return recipe }
-        let names = named.map(\.name).joined(separator: " ")
-        guard nameOrFile.hasSuffix(".yaml") || nameOrFile.hasSuffix(".yml") else {
-            throw SettingError(
-                "no recipe is called \"\(nameOrFile)\"; known are \(names), or name a .yaml file of settings")
-        }
-        let settings = try ConfigurationValue.read(nameOrFile)
-        guard let members = settings.members else {
-            throw ConfigurationError(
-                file: nameOrFile, line: settings.line, reason: "a recipe is a mapping of settings, such as epochs: 20")
-        }
-        var recipe = ask
-        if let base = settings["recipe"] {
-            guard let known = base.string.flatMap(builtIn) else {
-                throw ConfigurationError(
-                    file: nameOrFile, line: base.line, reason: "recipe must be one of \(names), not \(base.inline)")
-            }
-            recipe = known
-        }
-        do {
-            try recipe.apply(
-                ConfigurationValue(.mapping(members.filter { $0.key != "recipe" }), line: settings.line))
-        } catch {
-            throw ConfigurationError(file: nameOrFile, line: error.line, reason: error.description)
-        }
-        return recipe
-    }
-
-    private static func builtIn(_ name: String) -> Recipe? { named.first { $0.name == name }?.recipe }
-
-    /// "ASKs: Convolution with any-shape kernels": SGD with momentum 0.9, weight decay 1e-4 on every parameter, batch
-    /// 64, 160 epochs, learning rate 0.1 divided by 10 at a half and three quarters; padded crop and flip.
-    static let ask = Recipe()
 }

@@ -3,6 +3,18 @@ import TapestryCore
 import TapestryData
 import TapestryTorch
 
+/// How well a network does on a data set.
+public struct EvaluationResult: Equatable, Sendable {
+    /// In per cent.
+    public var top1: Double
+    /// In per cent; of fewer than five classes, all.
+    public var top5: Double
+    /// Mean cross-entropy.
+    public var loss: Double
+    public var images: Int
+    public var seconds: Double
+}
+
 /// Measures a network on a data set.
 public struct Evaluator {
     private let dataset: any ImageDataset

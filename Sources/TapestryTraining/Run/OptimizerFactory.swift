@@ -3,7 +3,7 @@ import TapestryTorch
 
 extension Recipe {
     /// The optimiser that the recipe asks for, over a network's parameters in their order.
-    func makeOptimizer(for network: TorchNetwork) throws(TorchError) -> any Optimizer {
+    package func makeOptimizer(for network: TorchNetwork) throws(TorchError) -> any Optimizer {
         let groups = parameterGroups(of: network)
         switch optimizer {
         case .sgd: return try SGD(groups: groups, momentum: momentum, nesterov: nesterov && momentum > 0)
@@ -23,8 +23,10 @@ extension Recipe {
         for parameter in network.parameters {
             let isWeight = parameter.role == .convolutionWeight || parameter.role == .linearWeight
             let isBias = parameter.role == .bias || parameter.role == .batchNormBias
+            let isDecayed =
+                (weightDecayScope == .all || isWeight) && !noWeightDecay.contains { parameter.name.contains($0) }
             let treatment = Treatment(
-                weightDecay: weightDecayScope == .all || isWeight ? weightDecay : 0,
+                weightDecay: isDecayed ? weightDecay : 0,
                 factor: isBias ? biasLearningRateFactor : 1)
             if members[treatment] == nil { order.append(treatment) }
             members[treatment, default: []].append(NamedTensor(name: parameter.name, tensor: parameter.value))

@@ -25,6 +25,8 @@ public struct RunConfiguration: Equatable, Sendable {
     public var classes: Int
     public var imageSize: Int
     public var channels: Int
+    /// What the network's variant is; its classes and the images' extents stand above.
+    public var variant = NetworkOptions()
 
     /// The data set's directory.
     public var data: String
@@ -61,21 +63,18 @@ extension RunConfiguration {
     /// The network with its methods. Throws `UnknownArchitecture`, `GraphError`, `MethodError`, or what reading a model
     /// file throws.
     public func graph() throws -> Graph {
-        let dense: Graph
-        if let architecture = try? Zoo.architecture(named: architecture) {
-            dense = try architecture.graph(
-                NetworkOptions(classes: classes, imageSize: imageSize, channels: channels))
-        } else {
-            dense = try ModelFile.read(architecture).graph
+        let assignment = methods.isEmpty ? nil : MethodAssignment(rules: methods)
+        guard let architecture = try? Zoo.architecture(named: architecture) else {
+            let graph = try ModelFile.read(architecture).graph
+            return try assignment?.apply(to: graph) ?? graph
         }
-        return methods.isEmpty ? dense : try MethodAssignment(rules: methods).apply(to: dense)
+        var options = variant
+        (options.classes, options.imageSize, options.channels) = (classes, imageSize, channels)
+        return try assignment?.network(of: architecture, options) ?? architecture.graph(options)
     }
 }
 
 extension RunConfiguration {
     /// The methods in one line: `ask:ASK_5a`, `layer1.*=ask:ASK_2 *=dense`, or `dense`.
-    public var methodText: String {
-        let rules = methods.map { $0.pattern == "*" ? $0.method : "\($0.pattern)=\($0.method)" }
-        return rules.isEmpty ? "dense" : rules.joined(separator: " ")
-    }
+    public var methodText: String { MethodAssignment(rules: methods).text }
 }

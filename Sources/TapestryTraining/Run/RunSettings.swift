@@ -10,6 +10,13 @@ extension RunConfiguration {
         .integer("classes", \.classes, in: 1...65_536),
         .integer("image-size", \.imageSize, in: 1...65_536),
         .integer("channels", \.channels, in: 1...65_536),
+        .optionalReal("reduction", \.variant.reduction, in: 1...1024),
+        .optionalChoice("reduction-mode", \.variant.reductionMode),
+        .optionalReal("depth-multiplier", \.variant.depthMultiplier, in: 0.01...100),
+        .optionalReal("width-multiplier", \.variant.widthMultiplier, in: 0.01...100),
+        widthsField,
+        .optionalReal("dropout", \.variant.dropout, in: 0...0.999_999),
+        .bool("corrected", \.variant.isCorrected),
         .string("data", \.data),
         .choice("dataset", \.dataset),
         .optionalInteger("limit-train", \.trainingLimit, in: 1...Int.max),
@@ -76,15 +83,24 @@ extension RunConfiguration {
                     }))
         },
         write: { configuration, value throws(SettingError) in
-            let rules = value.list?.compactMap { item in
-                item["layers"]?.string.flatMap { pattern in
-                    item["method"]?.string.map { MethodAssignment.Rule(pattern: pattern, method: $0) }
-                }
+            guard let rules = value.methodRules else {
+                throw Field<RunConfiguration>.expected(RunRecord.expectedMethods, for: "methods", value)
             }
-            guard let rules, rules.count == value.list?.count else {
-                throw Field<RunConfiguration>.expected("a list of \"layers\" and \"method\"", for: "methods", value)
+            configuration.methods = rules.map { MethodAssignment.Rule(pattern: $0.layers, method: $0.method) }
+        })
+
+    private static let widthsField = Field<RunConfiguration>(
+        key: "widths",
+        read: { configuration in
+            let widths = configuration.variant.widths?.map { ConfigurationValue(.integer($0)) }
+            return ConfigurationValue(widths.map { .list($0) } ?? .null)
+        },
+        write: { configuration, value throws(SettingError) in
+            let widths = value.list?.compactMap(\.integer)
+            guard value.content == .null || widths?.count == value.list?.count else {
+                throw Field<RunConfiguration>.expected("null or a list of whole numbers", for: "widths", value)
             }
-            configuration.methods = rules
+            configuration.variant.widths = widths
         })
 
     /// A seed has 64 bits, one more than YAML's integers here.

@@ -23,12 +23,6 @@ public struct TrainingData: Sendable {
             throw RunError.unsuitable(
                 "\(configuration.data): the classes to train on and those to test on are not the same")
         }
-        let batchSize = configuration.recipe.batchSize
-        if configuration.recipe.dropLast, training.count < batchSize {
-            throw RunError.unsuitable(
-                "\(training.count) images are less than one batch of \(batchSize), and drop-last leaves out smaller ones"
-            )
-        }
         for dataset in [training, test] where dataset.classNames.count > configuration.classes {
             throw RunError.unsuitable(
                 "\(configuration.data) has \(dataset.classNames.count) classes, more than the network's"
@@ -38,29 +32,32 @@ public struct TrainingData: Sendable {
         let normalization = try Normalization.preset(
             recipe.normalization ?? configuration.dataset.normalizationName, channels: configuration.channels)
         preprocessing = Preprocessing(
-            for: test, size: configuration.imageSize, channels: configuration.channels, normalization: normalization)
-        augmentation = try recipe.augmentation(
+            for: test, size: configuration.imageSize, channels: configuration.channels, normalization: normalization,
+            sizing: recipe.inputSizing)
+        augmentation = recipe.augmentation(
             for: training, size: configuration.imageSize, channels: configuration.channels, normalization: normalization
         )
     }
 }
 
 extension Recipe {
-    /// Crop, flip, jitter; then normalisation and cutout.
-    func augmentation(
+    /// Crop and flip, in the recipe's order, and jitter; then normalisation and cutout.
+    package func augmentation(
         for dataset: any ImageDataset, size: Int, channels: Int, normalization: Normalization
-    ) throws -> Augmentation {
+    ) -> Augmentation {
         let target = ImageSize(height: size, width: size)
         var steps: [AugmentationStep] = []
+        var crop: [AugmentationStep] = []
         if randomResizedCrop {
-            steps.append(.randomResizedCrop(size: target))
+            crop.append(.randomResizedCrop(size: target))
         } else {
-            steps = Preprocessing(for: dataset, size: size, channels: dataset.channels, normalization: normalization)
-                .steps
-                .map(AugmentationStep.preprocessing)
-            if cropPadding > 0 { steps.append(.padAndCrop(padding: cropPadding, size: target)) }
+            steps = Preprocessing(
+                for: dataset, size: size, channels: dataset.channels, normalization: normalization, sizing: inputSizing
+            ).steps.map(AugmentationStep.preprocessing)
+            if cropPadding > 0 { crop.append(.padAndCrop(padding: cropPadding, size: target)) }
         }
-        if flipProbability > 0 { steps.append(.horizontalFlip(probability: flipProbability)) }
+        let flip: [AugmentationStep] = flipProbability > 0 ? [.horizontalFlip(probability: flipProbability)] : []
+        steps += flipFirst ? flip + crop : crop + flip
         if !colorJitter.isEmpty {
             steps.append(
                 .colorJitter(

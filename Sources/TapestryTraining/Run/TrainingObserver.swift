@@ -1,9 +1,12 @@
+import TapestryFormats
+
 /// Who is told how a run goes: the command line, a notebook, a test.
 public protocol TrainingObserver: AnyObject {
     func trainingWillStart(_ summary: RunSummary)
     func trainingDidStep(_ progress: StepProgress)
-    /// `done` of `total` test images of `epoch` (from 1) have been evaluated.
+    /// `done` of `total` test images have been evaluated after `epoch` (from 1; 0 for the untrained network).
     func evaluationDidAdvance(epoch: Int, done: Int, total: Int)
+    /// Also called for epoch 0, where the untrained network is tested.
     func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool)
 }
 

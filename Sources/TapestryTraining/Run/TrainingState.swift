@@ -39,7 +39,7 @@ struct TrainingState {
     func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        var tensors: [SafetensorsFile.Entry] = []
+        var tensors: [NamedTensor] = []
         func append(_ values: [String: Tensor<Float>], _ prefix: String) {
             for (name, tensor) in values.sorted(by: { $0.key < $1.key }) {
                 tensors.append(.init(name: prefix + name, tensor: .float32(tensor)))
@@ -91,7 +91,7 @@ struct TrainingState {
     }
 
     /// Puts a tensor in its place; false where it has none.
-    private mutating func take(_ entry: SafetensorsFile.Entry) -> Bool {
+    private mutating func take(_ entry: NamedTensor) -> Bool {
         let parts = entry.name.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
         switch (parts.first.map { $0 + "/" }, parts.count, entry.tensor) {
         case (Self.prefixes.weights, 2, .float32(let tensor)): weights.tensors[parts[1]] = tensor

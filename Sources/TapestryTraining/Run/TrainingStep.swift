@@ -53,6 +53,9 @@ public final class TrainingStep {
         return Result(loss: value, correct: Int(correct))
     }
 
+    /// Makes the next step that of a new optimiser.
+    func resetOptimizer() throws { try optimizer.reset() }
+
     private func firstNonFiniteNode(for images: TorchTensor) throws -> String? {
         try Torch.withoutGradients {
             switch precision {

@@ -48,6 +48,7 @@ struct CountCommand: AsyncParsableCommand {
         var arguments = networkArguments
         (arguments.arch, arguments.method, arguments.methodConfig) = (name, nil, nil)
         (arguments.classes, arguments.imageSize, arguments.channels) = (nil, nil, nil)
+        arguments.variant = try VariantArguments.parse([])
         return try arguments.network(
             implied: NetworkOptions(
                 classes: networkArguments.classes, imageSize: networkArguments.imageSize,

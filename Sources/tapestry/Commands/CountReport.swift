@@ -5,14 +5,14 @@ import TapestryRewrites
 struct CountSummary {
     let title: String
     let count: Count
-    let published: CountingConvention.Total?
-    let explanation: String?
+    let conventions: [(convention: CountingConvention, total: CountingConvention.Total)]
 
     init(_ network: Network) throws(GraphError) {
         title = network.title
         count = try Count(network.graph)
-        published = try network.convention?.count(network.graph)
-        explanation = network.convention?.explanation
+        conventions = try network.conventions.map { convention throws(GraphError) in
+            (convention, try convention.count(network.graph))
+        }
     }
 }
 
@@ -40,7 +40,7 @@ extension CountReport {
 
     private struct Total: Encodable {
         let parameters: Int
-        let macs: Int
+        let macs: Double
     }
 
     private struct Other: Encodable {
@@ -77,7 +77,10 @@ extension CountReport {
     }
 
     private func conventions(of summary: CountSummary) -> [String: Total] {
-        summary.published.map { ["published": Total(parameters: $0.parameters, macs: $0.macs)] } ?? [:]
+        Dictionary(
+            uniqueKeysWithValues: summary.conventions.map {
+                ($0.convention.name, Total(parameters: $0.total.parameters, macs: $0.total.macs))
+            })
     }
 
     /// How many times fewer the network has than the other; a network without any has infinitely fewer, shown as 0.
@@ -116,11 +119,11 @@ extension CountReport {
     private var publishedLines: String {
         var lines = ""
         for summary in [summary] + (other.map { [$0] } ?? []) {
-            guard let published = summary.published, let explanation = summary.explanation,
-                published.macs != summary.count.macs || published.parameters != summary.count.parameters
-            else { continue }
-            lines += "\nAs published, \(summary.title): \(published.parameters.grouped) parameters, "
-            lines += "\(published.macs.grouped) \"FLOPs\" (\(explanation))"
+            for (convention, total) in summary.conventions
+            where total.macs != Double(summary.count.macs) || total.parameters != summary.count.parameters {
+                lines += "\nAs \(convention.name), \(summary.title): \(total.parameters.grouped) parameters, "
+                lines += "\(total.macs.groupedWhole) \(convention.unit) (\(convention.explanation))"
+            }
         }
         return lines.isEmpty ? "" : "\(lines)\n"
     }

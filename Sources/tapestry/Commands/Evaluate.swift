@@ -1,5 +1,4 @@
 import ArgumentParser
-import TapestryData
 
 struct Evaluate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,12 +21,7 @@ struct Evaluate: AsyncParsableCommand {
     @OptionGroup(title: "Data") var dataArguments: DataArguments
     @OptionGroup(title: "Computing") var computing: ComputingArguments
 
-    @Option(
-        help: ArgumentHelp(
-            "How pixels are normalised: by a system's recipe, or none; by default as the model was trained.",
-            valueName: Normalization.presetNames.joined(separator: "|")),
-        completion: .list(Normalization.presetNames), transform: Self.preset)
-    var normalize: String?
+    @OptionGroup var normalizationArguments: NormalizationArguments
 
     @Option(help: "What runs the network.")
     var engine: Engine = .torch
@@ -45,11 +39,5 @@ struct Evaluate: AsyncParsableCommand {
         #else
         throw CommandFailure.needsLibtorch("evaluate")
         #endif
-    }
-    private static func preset(_ name: String) throws -> String {
-        guard Normalization.presetNames.contains(name) else {
-            throw ValidationError("expected one of \(Normalization.presetNames.joined(separator: ", "))")
-        }
-        return name
     }
 }

@@ -15,6 +15,7 @@ struct Train: AsyncParsableCommand {
               tapestry train --arch ask/vgg16 --method ask:ASK_4a --data ~/cifar --out r
               tapestry train --arch ask/vgg16 --method-config shapes.yaml --data ~/cifar
               tapestry train --arch ask/vgg16 --data ~/cifar --set weight-decay=5e-4
+              tapestry train --arch ask/vgg16 --recipe hetconv --data ~/cifar
               tapestry train --resume --out r
             """)
 
@@ -22,7 +23,11 @@ struct Train: AsyncParsableCommand {
     @OptionGroup(title: "Data") var dataArguments: DataArguments
     @OptionGroup(title: "Computing") var computing: ComputingArguments
 
-    @Option(help: ArgumentHelp("A built-in recipe, or a YAML file of settings over one.", valueName: "name|file.yaml"))
+    @Option(
+        help: ArgumentHelp(
+            "How to train: a recipe by name, or a YAML file of settings over one; by default the network's own.",
+            discussion: RecipeNames.discussion, valueName: "name|file.yaml"),
+        completion: .list(RecipeNames.all))
     var recipe: String?
 
     @Option(help: "How often all images are seen; by default the recipe's.", transform: Positive.integer)
@@ -36,7 +41,8 @@ struct Train: AsyncParsableCommand {
     )
     var learningRate: Double?
 
-    @Option(help: "Of initial weights, data order and augmentation; the same seed gives the same run.")
+    @Option(
+        help: "Of initial weights, data order and augmentation; by default the recipe's. The same gives the same run.")
     var seed: UInt64?
 
     @Option(

@@ -21,6 +21,23 @@ struct DataArguments: ParsableArguments {
     }
 }
 
+/// `--normalize`.
+struct NormalizationArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "How pixels are normalised: by a system's recipe, or none; by default as the model was trained or published.",
+            valueName: Normalization.presetNames.joined(separator: "|")),
+        completion: .list(Normalization.presetNames), transform: Self.preset)
+    var normalize: String?
+
+    private static func preset(_ name: String) throws -> String {
+        guard Normalization.presetNames.contains(name) else {
+            throw ValidationError("expected one of \(Normalization.presetNames.joined(separator: ", "))")
+        }
+        return name
+    }
+}
+
 extension CommandFailure {
     static let missingData = CommandFailure(.usage, "--data is missing; it names the folder of the images")
 }

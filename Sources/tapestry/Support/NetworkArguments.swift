@@ -11,7 +11,7 @@ struct Network {
     let title: String
     let graph: Graph
     /// How the network's paper counts, where that differs from the exact count.
-    let convention: CountingConvention?
+    let conventions: [CountingConvention]
     /// The model, where a file was named and no method has changed its graph.
     let model: Model?
     /// Whether the graph is that of a model file, so that what is wrong with it is the file's fault.
@@ -24,29 +24,8 @@ extension Network {
         let model = try ModelFile.read(path)
         let architecture = model.facts["architecture"].flatMap { try? Zoo.architecture(named: $0) }
         self.init(
-            title: path, graph: model.graph, convention: architecture?.convention, model: model,
-            isFromFile: true)
-    }
-
-    /// A network by the value of `--arch`: a published name or a model file, told apart by the latter's dot or existence.
-    ///
-    /// Throws: `CommandFailure` where the options do not fit the network; what reading the file throws.
-    init(architecture name: String, options: NetworkOptions = NetworkOptions()) throws {
-        let architecture: Architecture
-        do {
-            architecture = try Zoo.architecture(named: name)
-        } catch {
-            guard name.contains(".") || FileManager.default.fileExists(atPath: name) else { throw error }
-            guard options == NetworkOptions() else { throw CommandFailure.fixedNetwork(name) }
-            try self.init(modelFile: name)
-            return
-        }
-        do {
-            let graph = try architecture.graph(options)
-            self.init(title: name, graph: graph, convention: architecture.convention, model: nil, isFromFile: false)
-        } catch {
-            throw CommandFailure(.usage, "\(name)\(options.description): \(error)")
-        }
+            title: path, graph: model.graph, conventions: architecture?.conventions ?? [],
+            model: model, isFromFile: true)
     }
 }
 
@@ -56,23 +35,25 @@ extension CommandFailure {
 
     fileprivate static func fixedNetwork(_ path: String) -> CommandFailure {
         CommandFailure(
-            .usage, "\(path): a model file fixes its network; leave out --classes, --image-size and --channels")
+            .usage, "\(path): a model file fixes its network; leave out the options that shape one, such as --classes")
     }
 }
 
 extension NetworkOptions {
     /// These options, with those of `implied` where they are silent.
     fileprivate func over(_ implied: NetworkOptions) -> NetworkOptions {
-        NetworkOptions(
-            classes: classes ?? implied.classes, imageSize: imageSize ?? implied.imageSize,
-            channels: channels ?? implied.channels)
+        var options = self
+        options.classes = classes ?? implied.classes
+        options.imageSize = imageSize ?? implied.imageSize
+        options.channels = channels ?? implied.channels
+        return options
     }
 
     /// The options that are not the network's default, as they are written: " --classes 100".
     fileprivate var description: String {
-        [("classes", classes), ("image-size", imageSize), ("channels", channels)].map { name, value in
-            value.map { " --\(name) \($0)" } ?? ""
-        }.joined()
+        let extents = [("classes", classes), ("image-size", imageSize), ("channels", channels)]
+            .compactMap { name, value in value.map { " --\(name) \($0)" } }
+        return extents.joined() + given.map { " --\($0.rawValue)" }.sorted().joined()
     }
 }
 
@@ -118,6 +99,8 @@ struct NetworkArguments: ParsableArguments {
         transform: Positive.extent)
     var channels: Int?
 
+    @OptionGroup var variant: VariantArguments
+
     mutating func validate() throws {
         if method != nil, methodConfig != nil {
             throw ValidationError(
@@ -130,40 +113,66 @@ struct NetworkArguments: ParsableArguments {
     /// Throws: `CommandFailure` that names the option that is wrong; what reading a named file throws.
     func network(implied: NetworkOptions = NetworkOptions()) throws -> Network {
         guard let arch else { throw CommandFailure.missingArchitecture }
-        // A model file fixes what a data set would otherwise imply.
-        let isPublished = (try? Zoo.architecture(named: arch)) != nil
-        return try rewritten(try Network(architecture: arch, options: isPublished ? given.over(implied) : given))
+        let architecture: Architecture
+        do {
+            architecture = try Zoo.architecture(named: arch)
+        } catch {
+            // A name with a dot is that of a model file, which fixes what a data set would otherwise imply.
+            guard arch.contains(".") || FileManager.default.fileExists(atPath: arch) else { throw error }
+            return try network(ofModelFile: arch)
+        }
+        let options = try given.over(implied)
+        let graph: Graph
+        do {
+            graph = try assignment()?.network(of: architecture, options) ?? architecture.graph(options)
+        } catch let error as GraphError {
+            throw CommandFailure(.usage, "\(arch)\(options.description): \(error)")
+        } catch let error as MethodError {
+            throw failure(error)
+        }
+        return Network(
+            title: title(of: arch), graph: graph, conventions: architecture.conventions, model: nil, isFromFile: false)
     }
 
-    /// The network of a model file that a command takes as an argument, rewritten where the options say so.
+    /// The network of a model file, rewritten where the options say so.
     ///
     /// Throws: as `network(implied:)`.
     func network(ofModelFile path: String) throws -> Network {
-        guard given == NetworkOptions() else { throw CommandFailure.fixedNetwork(path) }
-        return try rewritten(try Network(modelFile: path))
-    }
-
-    private var given: NetworkOptions { NetworkOptions(classes: classes, imageSize: imageSize, channels: channels) }
-
-    private func rewritten(_ network: Network) throws -> Network {
-        let (assignment, title): (MethodAssignment, String)
-        if let methodConfig {
-            (assignment, title) = (try MethodConfiguration.read(methodConfig), "\(network.title) \(methodConfig)")
-        } else if let method {
-            (assignment, title) = (MethodAssignment(method: method), "\(network.title) \(method)")
-        } else {
-            return network
-        }
+        guard try given == NetworkOptions() else { throw CommandFailure.fixedNetwork(path) }
+        let network = try Network(modelFile: path)
+        guard let assignment = try assignment() else { return network }
         do {
             let graph = try assignment.apply(to: network.graph)
             // The file's weights are those of its own graph.
             let model = graph == network.graph ? network.model : nil
             return Network(
-                title: title, graph: graph, convention: network.convention, model: model,
-                isFromFile: network.isFromFile)
+                title: title(of: path), graph: graph, conventions: network.conventions, model: model, isFromFile: true)
         } catch {
-            if let methodConfig { throw CommandFailure(.badData, "\(methodConfig): \(error)") }
-            throw CommandFailure(.usage, "--method \(method ?? ""): \(error)")
+            throw failure(error)
         }
+    }
+
+    /// The methods of --method or --method-config; nil without either.
+    func assignment() throws -> MethodAssignment? {
+        if let methodConfig { return try MethodConfiguration.read(methodConfig) }
+        return method.map { MethodAssignment(method: $0) }
+    }
+
+    /// The options that shape a network.
+    var given: NetworkOptions {
+        get throws {
+            var options = try variant.options()
+            (options.classes, options.imageSize, options.channels) = (classes, imageSize, channels)
+            return options
+        }
+    }
+
+    private func title(of network: String) -> String {
+        (methodConfig ?? method).map { "\(network) \($0)" } ?? network
+    }
+
+    private func failure(_ error: MethodError) -> CommandFailure {
+        if let methodConfig { return CommandFailure(.badData, "\(methodConfig): \(error)") }
+        return CommandFailure(.usage, "--method \(method ?? ""): \(error)")
     }
 }

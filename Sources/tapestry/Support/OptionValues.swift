@@ -43,6 +43,14 @@ extension Device: ExpressibleByArgument {
 }
 
 extension RunConfiguration.Precision: ExpressibleByArgument {}
+
+enum RecipeNames {
+    static let all = Recipes.named.map(\.name)
+
+    /// A line for each: its name, the networks whose own it is, and what it holds.
+    static let discussion = Recipes.named.map { "\($0.name) (\($0.networks.joined(separator: " "))): \($0.summary)" }
+        .joined(separator: "\n")
+}
 #else
 /// Where tensors would live. Without libtorch nothing computes, and a name only needs to look like one.
 struct DeviceName: ExpressibleByArgument {
@@ -57,6 +65,12 @@ struct DeviceName: ExpressibleByArgument {
 enum Precision: String, CaseIterable, ExpressibleByArgument, Sendable {
     case fp32
     case bf16
+}
+
+/// Recipes are a part of training, and of builds with libtorch.
+enum RecipeNames {
+    static let all: [String] = []
+    static let discussion = ""
 }
 #endif
 

@@ -18,7 +18,7 @@ package struct Table {
     /// Precondition: as many cells as columns.
     package mutating func append(_ cells: String...) {
         precondition(cells.count == alignments.count)
-        rows.append(cells)
+        rows.append(cells.map(\.printable))
     }
 
     /// Draws a line between the rows so far and the next.
@@ -43,6 +43,14 @@ extension String {
     fileprivate func padded(to width: Int, _ alignment: Table.Alignment) -> String {
         let padding = String(repeating: " ", count: max(0, width - displayWidth))
         return alignment == .left ? self + padding : padding + self
+    }
+
+    /// Without what would command the terminal: names come from files.
+    fileprivate var printable: String {
+        guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return self }
+        return String(
+            String.UnicodeScalarView(
+                unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
     }
 
     fileprivate var trimmingTrailingSpaces: Substring {

@@ -23,7 +23,10 @@ struct TensorFigures {
         case .float32(let tensor): measure(tensor.elements) { Double($0) }
         case .int64(let tensor): measure(tensor.elements) { Double($0) }
         case .int32(let tensor): measure(tensor.elements) { Double($0) }
+        case .int16(let tensor): measure(tensor.elements) { Double($0) }
+        case .int8(let tensor): measure(tensor.elements) { Double($0) }
         case .uint8(let tensor): measure(tensor.elements) { Double($0) }
+        case .bool(let tensor): measure(tensor.elements) { $0 ? 1 : 0 }
         }
     }
 

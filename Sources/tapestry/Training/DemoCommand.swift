@@ -17,7 +17,7 @@ extension Demo {
         Interruption.listen()
         var rows: [Row] = []
         for method in Self.methods {
-            let configuration = try configuration(method: method, data: directory)
+            let configuration = configuration(method: method, data: directory)
             let folder = RunFolder(path: "\(out)/\(method.replacing(":", with: "-"))")
             rows.append(try row(method, try run(configuration, in: folder), configuration))
         }
@@ -25,8 +25,8 @@ extension Demo {
     }
 
     /// A recipe that is good after minutes: one cycle of a cosine on two thirds of the images, flipped but not cropped.
-    private func configuration(method: String, data: String) throws -> RunConfiguration {
-        var recipe = try Recipes.recipe("ask")
+    private func configuration(method: String, data: String) -> RunConfiguration {
+        var recipe = Recipes.ask.recipe
         recipe.epochs = 2
         recipe.schedule = .cosine
         recipe.scheduleUnit = .step
@@ -68,7 +68,7 @@ extension Demo {
             observer: reporter)
         switch try trainer.run() {
         case .finished(_, let last):
-            return (last, try folder.readMetrics().reduce(0) { $0 + $1.trainSeconds })
+            return (last, try folder.readMetrics().reduce(0) { $0 + ($1.training?.seconds ?? 0) })
         case .interrupted:
             reporter.clear()
             throw CommandFailure(.interrupted, "interrupted; run the demo again to go on where it stopped")
@@ -78,10 +78,14 @@ extension Demo {
     private func row(
         _ method: String, _ result: (last: EpochMetrics, trainSeconds: Double), _ configuration: RunConfiguration
     ) throws -> Row {
+        // The recipe tests after every epoch.
+        guard let training = result.last.training, let test = result.last.test else {
+            throw CommandFailure(.badData, "the record of the demo lacks figures; remove it and run the demo again")
+        }
         let count = try Count(try configuration.graph())
         return Row(
             network: Self.architecture, method: method, parameters: count.parameters, macs: count.macs,
-            top1: result.last.testTop1, imagesPerSecond: result.last.imagesPerSecond,
+            top1: test.top1, imagesPerSecond: training.imagesPerSecond,
             trainSeconds: result.trainSeconds)
     }
 

@@ -37,7 +37,7 @@ extension Evaluate {
     /// A Tapestry model, or with --arch a file of its weights alone.
     private func model(at path: String, kind: DatasetKind, dataset: any ImageDataset) throws -> Model {
         guard networkArguments.arch != nil else { return try ModelFile.read(path) }
-        let file = try SafetensorsFile.read(path)
+        let file = try Checkpoint.read(path)
         let graph = try networkArguments.network(implied: kind.networkOptions(of: dataset)).graph
         var weights = Weights()
         for entry in file.tensors {
@@ -56,12 +56,20 @@ extension Evaluate {
         _ model: Model, path: String, dataset: any ImageDataset, kind: DatasetKind, device: Device
     ) throws -> EvaluationResult {
         let network = Network(
-            title: path, graph: model.graph, convention: nil, model: model,
+            title: path, graph: model.graph, conventions: [], model: model,
             isFromFile: networkArguments.classes == nil && networkArguments.channels == nil)
         let classifier = try ImageClassifier(network, for: dataset)
+        // For a checkpoint that does not say how its images were prepared.
+        let published = (networkArguments.arch ?? model.facts["architecture"]).map {
+            Recipes.recipe(ofArchitecture: $0).recipe
+        }
+        let normalization =
+            try model.normalization(
+                asked: normalizationArguments.normalize, path: path, channels: classifier.channels)
+            ?? Normalization.preset(published?.normalization ?? kind.normalizationName, channels: classifier.channels)
         let preprocessing = Preprocessing(
-            for: dataset, size: classifier.imageSize, channels: classifier.channels,
-            normalization: try normalization(of: model, path: path, kind: kind, channels: classifier.channels))
+            for: dataset, size: classifier.imageSize, channels: classifier.channels, normalization: normalization,
+            sizing: try model.inputSizing(path: path) ?? published?.inputSizing ?? InputSizing())
         let executable = try TorchNetwork(model.graph, weights: model.weights, device: device)
         let bar = ProgressBar(path, total: dataset.count, unit: "images")
         defer { bar.finish() }
@@ -73,17 +81,6 @@ extension Evaluate {
             bar.advance(by: count - done)
             done = count
         }
-    }
-
-    private func normalization(
-        of model: Model, path: String, kind: DatasetKind, channels: Int
-    ) throws -> Normalization {
-        if normalize == nil, let recorded = model.facts["normalization"] {
-            do { return try Normalization.preset(recorded, channels: channels) } catch {
-                throw FormatError(file: path, reason: "\(error); --normalize overrides what the file says")
-            }
-        }
-        return try Normalization.preset(normalize ?? kind.normalizationName, channels: channels)
     }
 
     private func report(_ rows: [Row]) throws {

@@ -37,7 +37,7 @@ extension Train {
         } else {
             try Console.print(
                 """
-                best top-1 \(best.testTop1.percent) (epoch \(best.epoch)), last \(last.testTop1.percent); \
+                best top-1 \(best.top1) (epoch \(best.epoch)), last \(last.top1); \
                 models in \(folder.path)
                 """)
         }
@@ -58,14 +58,17 @@ extension Train {
     private func newConfiguration() throws -> RunConfiguration {
         guard let arch = networkArguments.arch else { throw CommandFailure.missingArchitecture }
         guard let data = dataArguments.data else { throw CommandFailure.missingData }
+        let recipe = try Recipes.recipe(recipe, forArchitecture: arch)
         let opened = try DatasetKind.open(dataArguments.dataset, directory: data, split: .train)
         // Reports what is wrong with the network in terms of the options, before anything is written.
         let network = try networkArguments.network(implied: opened.kind.networkOptions(of: opened.dataset))
         let classifier = try ImageClassifier(network, for: opened.dataset)
         var configuration = RunConfiguration(
             architecture: arch, classes: classifier.classes, imageSize: classifier.imageSize,
-            channels: classifier.channels, data: data, dataset: opened.kind, recipe: try Recipes.recipe("ask"))
+            channels: classifier.channels, data: data, dataset: opened.kind, recipe: recipe.recipe)
+        configuration.seed = recipe.seed
         configuration.threads = computing.threads.budget.count
+        configuration.variant = try networkArguments.variant.options()
         try apply(to: &configuration)
         return configuration
     }
@@ -78,8 +81,13 @@ extension Train {
         asked.classes = networkArguments.classes ?? recorded.classes
         asked.imageSize = networkArguments.imageSize ?? recorded.imageSize
         asked.channels = networkArguments.channels ?? recorded.channels
+        let variant = try networkArguments.variant.options()
+        if variant != NetworkOptions() { asked.variant = variant }
         asked.dataset = dataArguments.dataset ?? recorded.dataset
         asked.threads = computing.threads.threads ?? recorded.threads
+        if let recipe {
+            asked.recipe = try Recipes.recipe(recipe, forArchitecture: asked.architecture).recipe
+        }
         try apply(to: &asked)
         var resumed = recorded
         // The data may have moved.
@@ -93,9 +101,7 @@ extension Train {
 
     /// Puts the options that were given in the place of what the configuration says.
     private func apply(to configuration: inout RunConfiguration) throws {
-        if networkArguments.method != nil || networkArguments.methodConfig != nil {
-            configuration.methods = try networkArguments.methodRules()
-        }
+        if let assignment = try networkArguments.assignment() { configuration.methods = assignment.rules }
         if let data = dataArguments.data {
             configuration.data = DataArguments.absolute(data)
         }
@@ -103,7 +109,6 @@ extension Train {
         configuration.testLimit = dataArguments.limitTest ?? configuration.testLimit
         configuration.seed = seed ?? configuration.seed
         computing.apply(to: &configuration)
-        if let recipe { configuration.recipe = try Recipes.recipe(recipe) }
         // As settings of the recipe, so that what is accepted here is what a resumed run's record may hold.
         try configuration.set("epochs", to: epochs.map { .integer($0) }, from: "--epochs")
         try configuration.set("batch-size", to: batchSize.map { .integer($0) }, from: "--batch-size")
@@ -157,12 +162,9 @@ extension DatasetKind {
     }
 }
 
-extension NetworkArguments {
-    /// The rules of --method or --method-config.
-    fileprivate func methodRules() throws -> [MethodAssignment.Rule] {
-        if let methodConfig { return try MethodConfiguration.read(methodConfig).rules }
-        return method.map { [MethodAssignment.Rule(pattern: "*", method: $0)] } ?? []
-    }
+extension EpochMetrics {
+    /// Of the test after it, for people.
+    fileprivate var top1: String { test?.top1.percent ?? "none" }
 }
 
 private struct TrainingResult: Encodable {

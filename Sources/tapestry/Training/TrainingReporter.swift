@@ -1,4 +1,5 @@
 #if TAPESTRY_TORCH
+import TapestryFormats
 import TapestryTraining
 
 /// Shows a run's course on standard error: a bar while an epoch goes on, a line when it is done.
@@ -45,11 +46,15 @@ final class TrainingReporter: TrainingObserver {
     func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool) {
         clear()
         evaluated = 0
-        Console.note(
-            "epoch \(metrics.epoch): loss \(metrics.trainLoss.decimals(4))  train \(metrics.trainTop1.percent)"
-                + "  test \(metrics.testTop1.percent)\(isBest ? " (best)" : "")"
-                + "  \(metrics.imagesPerSecond.groupedWhole) images/s"
-                + "  \(ProgressBar.duration(metrics.trainSeconds + metrics.testSeconds))")
+        var parts: [String] = []
+        if let training = metrics.training {
+            parts += ["loss \(training.loss.decimals(4))", "train \(training.top1.percent)"]
+        }
+        if let test = metrics.test { parts.append("test \(test.top1.percent)\(isBest ? " (best)" : "")") }
+        if let training = metrics.training { parts.append("\(training.imagesPerSecond.groupedWhole) images/s") }
+        let seconds = (metrics.training?.seconds ?? 0) + (metrics.test?.seconds ?? 0)
+        parts.append(ProgressBar.duration(seconds))
+        Console.note("epoch \(metrics.epoch): \(parts.joined(separator: "  "))")
     }
 
     /// Takes the bar away, before something else is said.

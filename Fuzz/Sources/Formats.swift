@@ -1,0 +1,52 @@
+import TapestryFormats
+import TapestryTestSupport
+
+extension Format {
+    /// Every format. `./dev fuzz` lists them by the first line of each entry, so that keeps its form.
+    static let all = [
+        Format(
+            "safetensors", "named tensors in one file",
+            longest: 4096, seeds: Seeds.safetensors, repair: Repair.safetensors, read: Reading.safetensors),
+        Format(
+            "model", "a safetensors file with a graph",
+            longest: 16384, seeds: Seeds.models, repair: Repair.safetensors, read: Reading.model),
+        Format(
+            "graph", "a graph as JSON, verified and counted",
+            longest: 8192, seeds: Seeds.graphs, read: Reading.graph),
+        Format(
+            "cifar-binary", "CIFAR-10 and CIFAR-100, binary version",
+            longest: 3 * 3074, seeds: Seeds.binaryCIFAR
+        ) { input in
+            let bytes = input.bytes
+            try Reading.each(CIFARVariant.allCases) {
+                _ = try CIFARImages.parse(bytes, file: Input.path, variant: $0)
+            }
+        },
+        Format(
+            "cifar-python", "CIFAR-10 and CIFAR-100, python version: pickles",
+            longest: 10240, seeds: { try Fixture.all("cifar", ending: ".pickle") }
+        ) { input in
+            let bytes = input.bytes
+            try Reading.each(CIFARVariant.allCases) {
+                _ = try CIFARImages.parsePython(bytes, file: Input.path, variant: $0)
+            }
+        },
+        Format(
+            "idx", "arrays of bytes as MNIST has them, gzipped or not",
+            longest: 4096, seeds: Seeds.idx
+        ) { input in
+            let bytes = input.bytes
+            try Reading.each([1, 3]) { _ = try IDXFile.parse(bytes, file: Input.path, rank: $0) }
+        },
+        Format(
+            "jpeg", "JPEG images",
+            longest: 4096, seeds: { try Fixture.all("images", ending: ".jpg") }, read: Reading.image),
+        Format(
+            "png", "PNG images",
+            longest: 4096, seeds: { try Fixture.all("images", ending: ".png") }, repair: Repair.png,
+            read: Reading.image),
+        Format(
+            "yaml", "configuration: recipes and rules for methods",
+            longest: 2048, seeds: Seeds.yaml, read: Reading.yaml),
+    ]
+}

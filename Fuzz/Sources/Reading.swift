@@ -1,0 +1,78 @@
+import Foundation
+import TapestryCore
+import TapestryFormats
+import TapestryMethods
+import TapestryRewrites
+
+/// How inputs are read, where a reader is more than one call: what was read is also used, and written and read again.
+enum Reading {
+    static func safetensors(_ input: Input) throws {
+        let path = input.write()
+        let file = try SafetensorsFile.read(path)
+        require(try SafetensorsFile.typeNames(in: path).count == file.tensors.count, "tensors")
+        // Compared as files are, since a NaN is not equal to itself.
+        let first = try rewritten { try file.write(to: $0) }
+        let copy = try SafetensorsFile.read(Input.copyPath)
+        require(try rewritten { try copy.write(to: $0) } == first, "a safetensors file")
+    }
+
+    static func model(_ input: Input) throws {
+        let model = try ModelFile.read(input.write())
+        use(model.graph)
+        let first = try rewritten { try ModelFile.write(model, to: $0) }
+        let copy = try ModelFile.read(Input.copyPath)
+        require(copy.graph == model.graph, "a model's graph")
+        require(try rewritten { try ModelFile.write(copy, to: $0) } == first, "a model file")
+    }
+
+    static func graph(_ input: Input) throws {
+        let graph: Graph
+        do {
+            graph = try JSONDecoder().decode(Graph.self, from: Data(input.bytes))
+        } catch is DecodingError { return } catch is GraphError { return } catch is SupportError { return }
+        use(graph)
+        require(try JSONDecoder().decode(Graph.self, from: JSONEncoder().encode(graph)) == graph, "a graph")
+    }
+
+    /// Asks of a graph from a file what commands ask: a count may be too large, and nothing else may go wrong.
+    private static func use(_ graph: Graph) {
+        require(graph.nodes.allSatisfy { $0.parameters.allSatisfy { $0.shape.count >= 0 } }, "parameters")
+        _ = try? Count(graph)
+        _ = try? CountingConvention.askVGG.count(graph)
+        _ = try? CountingConvention.askResNet.count(graph)
+    }
+
+    static func image(_ input: Input) throws {
+        // The sixteenth part of a megapixel is enough to decode every part of an image, and soon done.
+        let image = try ImageDecoder.decode(input.bytes, file: Input.path, pixelLimit: 1 << 16)
+        require(image.pixels.count == image.height * image.width * image.channels, "pixels")
+    }
+
+    static func yaml(_ input: Input) throws {
+        guard let text = String(validating: input.buffer, as: UTF8.self) else { return }
+        let value = try ConfigurationValue.parse(text, file: Input.path)
+        try? tryMethods(value)
+        let yaml = value.yaml
+        require(try ConfigurationValue.parse(yaml, file: Input.path).yaml == yaml, "a configuration")
+    }
+
+    /// Takes every string for a method, as a file of rules has them.
+    private static func tryMethods(_ value: ConfigurationValue) throws(MethodError) {
+        if let text = value.string { _ = try Methods.parse(text) }
+        for element in value.list ?? value.members?.map(\.value) ?? [] { try? tryMethods(element) }
+    }
+
+    /// Calls `body` for each of `variants`; throws the first error after the last.
+    static func each<Variant>(_ variants: [Variant], _ body: (Variant) throws -> Void) throws {
+        var failure: (any Error)?
+        for variant in variants {
+            do { try body(variant) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
+    }
+
+    private static func rewritten(_ write: (String) throws -> Void) throws -> [UInt8] {
+        try write(Input.copyPath)
+        return Array(try Data(contentsOf: URL(fileURLWithPath: Input.copyPath)))
+    }
+}

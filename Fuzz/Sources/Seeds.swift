@@ -1,0 +1,83 @@
+import Foundation
+import TapestryCore
+import TapestryFormats
+import TapestryTestSupport
+
+/// The inputs from which fuzzing starts: the tests' fixtures, and small ones made here.
+enum Seeds {
+    static func safetensors() throws -> [[UInt8]] {
+        let types = [("F64", 8), ("F32", 4), ("F16", 2), ("BF16", 2), ("I64", 8), ("I32", 4), ("U8", 1)]
+        var (members, offset) = ([#""__metadata__":{"key":"v\u00fcl\n"}"#], 0)
+        for (type, size) in types {
+            let end = offset + 2 * size
+            members.append(#""\#(type)":{"dtype":"\#(type)","shape":[1,2],"data_offsets":[\#(offset),\#(end)]}"#)
+            offset = end
+        }
+        let header = Array("{\(members.joined(separator: ","))}  ".utf8)
+        let length = withUnsafeBytes(of: UInt64(header.count).littleEndian, Array.init)
+        return [length + header + (0..<UInt8(offset)).map { $0 &* 73 }, try Fixture.bytes("logits_hash.safetensors")]
+    }
+
+    static func graphs() throws -> [[UInt8]] {
+        try samples().map { Array(try JSONEncoder().encode($0)) }
+    }
+
+    static func models() throws -> [[UInt8]] {
+        var random = RandomStream(seed: 1, purpose: .test)
+        return try samples().map { graph in
+            let model = try Model(graph: graph, weights: random.weights(for: graph), facts: ["note": "\"\n"])
+            try ModelFile.write(model, to: Input.copyPath)
+            return Array(try Data(contentsOf: URL(fileURLWithPath: Input.copyPath)))
+        }
+    }
+
+    private static func samples() throws -> [Graph] {
+        var random = RandomStream(seed: 2, purpose: .test)
+        return [try Graph.everyOperation()] + (0..<20).map { _ in random.graph() }
+    }
+
+    static func binaryCIFAR() -> [[UInt8]] {
+        let ramp = (0..<3072).map { UInt8(truncatingIfNeeded: $0) }
+        return [[9] + ramp, [9] + ramp + [0] + ramp, [3, 99] + ramp]
+    }
+
+    static func idx() throws -> [[UInt8]] {
+        [
+            try Fixture.bytes("idx/train-images-idx3-ubyte.gz"), try Fixture.bytes("idx/train-labels-idx1-ubyte"),
+            [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6],
+        ]
+    }
+
+    static func yaml() -> [[UInt8]] {
+        let texts = [
+            """
+            # A recipe
+            recipe: ask
+            epochs: 20
+            learning-rate: 1.5e-1
+            milestones: [.5, 0.75]
+            nesterov: true
+            gradient-clip: ~
+            color-jitter: []
+            """,
+            """
+            - layers: "feature.?"
+              method: ask:ASK_5a
+            - layers: '*'
+              ask: [[2, 4, 5, 6, 8], [1, 3, 5, 7, 9]]
+            """,
+            "- ask:[[1,5],[2, 5]],dense\n- hetconv:4\n- \"acb,ask:ASK_4a\"\n",
+            "a: &a {b: [0x1F, 0o17, -.inf, .nan, 1., \"\\u00e9\\n\"]}\nc: *a\nd: |\n  text\n  more\ne: >-\n  folded\n",
+            "%YAML 1.2\n---\n? key\n: !!str 12\n...\n",
+        ]
+        return texts.map { Array($0.utf8) }
+    }
+}
+
+extension Fixture {
+    /// The contents of a folder's files whose names end so.
+    static func all(_ folder: String, ending suffix: String) throws -> [[UInt8]] {
+        try FileManager.default.contentsOfDirectory(atPath: path(folder)).filter { $0.hasSuffix(suffix) }.sorted()
+            .map { try bytes("\(folder)/\($0)") }
+    }
+}
