@@ -46,7 +46,9 @@ var targets: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "TapestryMethodsTests",
-        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryTestSupport"],
+        dependencies: [
+            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryTestSupport",
+        ],
         swiftSettings: strict),
     .testTarget(
         name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],

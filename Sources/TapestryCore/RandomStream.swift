@@ -12,6 +12,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         case augmentation = 3
         case dropout = 4
         case test = 5
+        case certificate = 6
     }
 
     private var state: UInt64

@@ -1,6 +1,6 @@
 /// Runs a graph in double precision, one plain loop an operation: slow, and the law that every other executor is tested
 /// against. Where a formula stands in an operation's comment, this is that formula and nothing else.
-public struct ReferenceInterpreter {
+public struct ReferenceInterpreter: Sendable {
     /// Which statistics a batch norm normalises with.
     public enum Mode: Sendable {
         /// The running ones.

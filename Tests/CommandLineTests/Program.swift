@@ -37,6 +37,10 @@ struct Program {
 
     /// Runs `tapestry` with `arguments` and waits for its end.
     static func run(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
+        try run(arguments, environment: environment)
+    }
+
+    static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
         try execute([try path] + arguments, environment: environment)
     }
 

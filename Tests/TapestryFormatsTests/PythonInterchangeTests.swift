@@ -105,6 +105,29 @@ struct PythonInterchangeTests {
         #expect(try Python.json(script, [path], as: [String: Array].self) == arrays(tensors))
     }
 
+    @Test func h5pyReadsTextsOfTheFile() throws {
+        let path = directory.path + "/x.hdf5"
+        let texts = ["certificate": "{\"ä\": 1}", "empty": "", "long": String(repeating: "x", count: 50_000)]
+        try HDF5File(tensors: Self.tensors).write(to: path, attributes: texts)
+        let script =
+            Self.describing + Self.readingHDF5 + """
+                with h5py.File(sys.argv[1], "r") as file:
+                    texts = {name: bytes(file.attrs[name]).decode() for name in file.attrs}
+                print(json.dumps({"texts": texts, "tensors": contents(sys.argv[1])}))
+                """
+        struct Contents: Decodable {
+            let texts: [String: String]
+            let tensors: [String: Array]
+        }
+        let contents = try Python.json(script, [path], as: Contents.self)
+        #expect(contents.texts == texts)
+        #expect(contents.tensors == arrays(Self.tensors))
+        #expect(try HDF5File.read(path).tensors.count == Self.tensors.count)
+        expectFormatError("found more in 'long'") {
+            try HDF5File().write(to: path, attributes: ["long": String(repeating: "x", count: 60_000)])
+        }
+    }
+
     @Test func h5pyChangesWhatIsWritten() throws {
         let path = directory.path + "/x.hdf5"
         try HDF5File(tensors: Self.tensors).write(to: path)

@@ -1,5 +1,6 @@
 import TapestryCore
 import TapestryMethods
+import TapestryRewrites
 import TapestryTestSupport
 import Testing
 
@@ -74,6 +75,25 @@ struct HashNetworkTests {
         let value = try interpreter(HashRule.images(network.input).map(Double.init))
         let expected = try #require(try Fixtures.tensors("logits_hash.safetensors")[network.tensor])
         expectClose(value, expected, within: .logits(rms: network.logitsRMS), network.network)
+    }
+}
+
+extension HashNetworkTests {
+    /// Whole networks once they are deployed, against the published code's own: fused, for ACNet.
+    @Test(arguments: [
+        "acnet.cfqkbnc.acb", "acnet.src56.acb", "acnet.vc.acb", "shift.ShiftResNet20.e3", "shift.DepthwiseResNet20",
+        "ask.resnet20.ASK_4a", "ec2t.lenet5", "ec2t.resnet20", "ec2t.efficientnet_b0_64.gain1.875",
+    ])
+    func deployedLogits(tensor: String) throws {
+        let network = try #require(try HashNetwork.all().first { $0.tensor == tensor })
+        let graph = try Self.graph(network)
+        let model = try Model(graph: graph, weights: Weights.hashed(for: graph, gain: network.gain)).deployed()
+        #expect(!model.graph.nodes.contains { if case .batchNorm = $0.operation { true } else { false } })
+        let value = try ReferenceInterpreter(model.graph, weights: model.weights)(
+            HashRule.images(network.input).map(Double.init))
+        let recorded = try Fixtures.tensors("logits_hash.safetensors")
+        let expected = try #require(recorded["\(tensor).fused"] ?? recorded[tensor])
+        expectClose(value, expected, within: .logits(rms: network.logitsRMS), tensor)
     }
 }
 

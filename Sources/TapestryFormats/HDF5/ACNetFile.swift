@@ -16,14 +16,16 @@ public enum ACNetFile {
         }
     }
 
-    /// Writes tensors under their names in a state dict; a "+" in one of them is read back as "/".
+    /// Writes tensors under their names in a state dict; a "+" in one of them is read back as "/". `attributes` become
+    /// texts of the file, but for those that are longer than HDF5 can hold there.
     ///
     /// Throws: as `HDF5File.write`.
-    public static func write(_ tensors: [NamedTensor], to path: String) throws {
+    public static func write(_ tensors: [NamedTensor], to path: String, attributes: [String: String] = [:]) throws {
         let entries = tensors.map {
             NamedTensor(name: replacing("/", by: "+", in: $0.name), tensor: $0.tensor)
         }
-        try HDF5File(tensors: entries).write(to: path)
+        let attributes = attributes.filter { $0.key.utf8.count + $0.value.utf8.count <= HDF5Attribute.longest }
+        try HDF5File(tensors: entries).write(to: path, attributes: attributes)
     }
 
     private static func replacing(_ old: Unicode.Scalar, by new: Unicode.Scalar, in name: String) -> String {

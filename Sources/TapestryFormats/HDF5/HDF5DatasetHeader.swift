@@ -41,7 +41,7 @@ struct HDF5DatasetHeader {
     }
 
     /// Flag 1 says that the message never changes.
-    private static func appendMessage(to bytes: inout HDF5Bytes, _ kind: Int, flags: UInt8, _ body: HDF5Bytes) {
+    static func appendMessage(to bytes: inout HDF5Bytes, _ kind: Int, flags: UInt8, _ body: HDF5Bytes) {
         bytes.append(kind, width: 2)
         bytes.append(body.count, width: 2)
         bytes.append([flags, 0, 0, 0])

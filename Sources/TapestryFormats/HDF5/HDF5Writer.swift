@@ -13,12 +13,25 @@ struct HDF5Writer {
     /// The capacities that the superblock states, h5py's defaults.
     private let capacities = HDF5Superblock.NodeCapacities()
 
-    private static let superblockSize = 96
-    private static let rootSize = 40
-    private static let heapPrefixSize = 32
+    /// The messages of the root group's texts.
+    private let attributes: [HDF5Bytes]
 
-    /// Throws: `FormatError` for names that HDF5 cannot hold, or that are there twice, and for more than 32 dimensions.
-    init(_ tensors: [NamedTensor], path: String) throws {
+    private static let superblockSize = 96
+    private static let heapPrefixSize = 32
+    /// The prefix, and the message of the symbol table with its own prefix.
+    private var rootSize: Int { 16 + 24 + attributes.reduce(0) { $0 + 8 + $1.count } }
+
+    /// Throws: `FormatError` for names that HDF5 cannot hold, or that are there twice, for more than 32 dimensions, and
+    /// for texts that are too long.
+    init(_ tensors: [NamedTensor], attributes: [String: String] = [:], path: String) throws {
+        self.attributes = try attributes.sorted { $0.key < $1.key }.map { name, text in
+            guard let message = HDF5Attribute.message(name: name, text: text) else {
+                throw FormatError(
+                    file: path,
+                    reason: "expected attributes of at most \(HDF5Attribute.longest) bytes, found more in '\(name)'")
+            }
+            return message
+        }
         entries = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         for (index, entry) in entries.enumerated() {
             guard HDF5Link.isName(entry.name) else {
@@ -41,7 +54,7 @@ struct HDF5Writer {
     }
 
     private mutating func plan() {
-        let heapStart = Self.superblockSize + Self.rootSize
+        let heapStart = Self.superblockSize + rootSize
         var names = HDF5Bytes()
         // The empty name at offset 0 is the tree's lowest key.
         names.appendZeros(8)
@@ -96,12 +109,15 @@ struct HDF5Writer {
     }
 
     private mutating func appendRoot(tree: Int, heap: Int) {
-        HDF5DatasetHeader.appendPrefix(to: &structure, messageCount: 1, size: 24)
-        structure.append(Int(HDF5ObjectHeader.Kind.symbolTable.rawValue), width: 2)
-        structure.append(16, width: 2)
-        structure.appendZeros(4)
-        structure.append(tree, width: 8)
-        structure.append(heap, width: 8)
+        HDF5DatasetHeader.appendPrefix(to: &structure, messageCount: 1 + attributes.count, size: rootSize - 16)
+        var table = HDF5Bytes()
+        table.append(tree, width: 8)
+        table.append(heap, width: 8)
+        HDF5DatasetHeader.appendMessage(
+            to: &structure, Int(HDF5ObjectHeader.Kind.symbolTable.rawValue), flags: 0, table)
+        for attribute in attributes {
+            HDF5DatasetHeader.appendMessage(to: &structure, HDF5Attribute.kind, flags: 0, attribute)
+        }
     }
 
     private mutating func appendHeap(_ names: HDF5Bytes, at start: Int) {
@@ -117,12 +133,13 @@ struct HDF5Writer {
 
 extension HDF5File {
     /// Writes the file whole or not at all (`AtomicFile`), in the form that h5py writes by default: superblock 0, all
-    /// tensors in the root group, ordered by name. The same contents always give the same bytes.
+    /// tensors in the root group, ordered by name. `attributes` become texts of that group, as h5py's `file.attrs` has
+    /// them. The same contents always give the same bytes.
     ///
     /// Throws: `FormatError` if two names are the same, or one is empty, ".", over 4096 bytes long, or has a "/" or a
-    /// zero byte; or if a tensor has more than 32 dimensions. `WriteError`.
-    public func write(to path: String) throws {
-        let writer = try HDF5Writer(tensors, path: path)
+    /// zero byte; if a tensor has more than 32 dimensions; or if an attribute takes more than 60,000 bytes. `WriteError`.
+    public func write(to path: String, attributes: [String: String] = [:]) throws {
+        let writer = try HDF5Writer(tensors, attributes: attributes, path: path)
         try AtomicFile.write(to: path) { output in
             try writer.structure.bytes.withUnsafeBytes { try output.write($0) }
             for entry in writer.entries {

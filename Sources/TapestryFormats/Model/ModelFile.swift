@@ -24,11 +24,30 @@ public enum ModelFile {
     public static func read(_ path: String) throws -> Model {
         let file = try SafetensorsFile.read(path)
         let graph = try graph(in: file.metadata, path: path)
-        let facts = file.metadata.filter { !$0.key.hasPrefix(reservedPrefix) }
         do {
-            return try Model(graph: graph, weights: try weights(of: graph, in: file, path: path), facts: facts)
+            return try Model(
+                graph: graph, weights: try weights(of: graph, in: file, path: path), facts: facts(in: file.metadata))
         } catch let error as GraphError {
             throw FormatError(file: path, reason: error.description)
+        }
+    }
+
+    /// Whether a checkpoint of any kind has a network's graph beside its tensors, and so is a model.
+    public static func isModel(_ checkpoint: Checkpoint) -> Bool { checkpoint.metadata[graphKey] != nil }
+
+    /// The model in a checkpoint of any kind that has its graph, read from the file at `path`.
+    ///
+    /// Throws: `FormatError` as `read` does.
+    public static func model(in checkpoint: Checkpoint, path: String) throws -> Model {
+        let graph = try graph(in: checkpoint.metadata, path: path)
+        do {
+            try Verifier.verify(graph)
+            let weights = try StateDict.weights(of: graph, from: checkpoint.tensors)
+            return try Model(graph: graph, weights: weights, facts: facts(in: checkpoint.metadata))
+        } catch let error as GraphError {
+            throw FormatError(file: path, reason: error.description)
+        } catch let error as StateDictMismatch {
+            throw FormatError(file: path, reason: "its tensors are not those of its graph: \(error)")
         }
     }
 
@@ -43,13 +62,31 @@ public enum ModelFile {
     ///
     /// Precondition: no fact's key begins with `tapestry.`. Throws: `WriteError`.
     public static func write(_ model: Model, to path: String) throws {
+        try SafetensorsFile(metadata: try metadata(of: model), tensors: entries(of: model)).write(to: path)
+    }
+
+    /// Writes a model as a checkpoint of PyTorch: its tensors as the published programs name them under `state_dict`, and
+    /// beside it, as text, what a model file's metadata holds, so that the file is a model here as well.
+    ///
+    /// Precondition and `Throws` as `write`.
+    public static func writePyTorch(_ model: Model, layout: StateDict.Layout, to path: String) throws {
+        try PyTorchCheckpoint.write(
+            StateDict.tensors(of: model, layout: layout), to: path, under: PyTorchStateDict.wrappers[0],
+            facts: try metadata(of: model))
+    }
+
+    private static func metadata(of model: Model) throws -> [String: String] {
         precondition(!model.facts.keys.contains { $0.hasPrefix(reservedPrefix) }, "a fact has a reserved key")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var metadata = model.facts
         metadata[versionKey] = version
         metadata[graphKey] = String(decoding: try encoder.encode(model.graph), as: UTF8.self)
-        try SafetensorsFile(metadata: metadata, tensors: entries(of: model)).write(to: path)
+        return metadata
+    }
+
+    private static func facts(in metadata: [String: String]) -> [String: String] {
+        metadata.filter { !$0.key.hasPrefix(reservedPrefix) }
     }
 
     private static func graph(in metadata: [String: String], path: String) throws -> Graph {

@@ -2,13 +2,17 @@ import TapestryCore
 
 extension PyTorchCheckpoint {
     /// Writes a state dict that python's `torch.load(path, weights_only=True)` reads: an `OrderedDict` of the tensors in the
-    /// order given, in a zip file with each storage at a multiple of 64 bytes; within a dictionary of one key if `key` is
-    /// given (`state_dict`). The file is written whole or not at all, and the same tensors always give the same bytes.
+    /// order given, in a zip file with each storage at a multiple of 64 bytes; within a dictionary if `key` is given
+    /// (`state_dict`), with `facts` beside it by key. The file is written whole or not at all, and the same tensors and
+    /// facts always give the same bytes.
     ///
-    /// Precondition: names are distinct. Throws: `WriteError`.
-    public static func write(_ tensors: [NamedTensor], to path: String, under key: String? = nil) throws {
+    /// Preconditions: names are distinct; facts come with a key, which is none of theirs. Throws: `WriteError`.
+    public static func write(
+        _ tensors: [NamedTensor], to path: String, under key: String? = nil, facts: [String: String] = [:]
+    ) throws {
         precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors have one name")
-        let pickle = pickle(tensors, under: key)
+        precondition(facts.isEmpty || key.map { facts[$0] == nil } == true, "facts have no dictionary, or its one key")
+        let pickle = pickle(tensors, under: key, facts: facts)
         try AtomicFile.write(to: path) { file in
             var zip = ZipWriter()
             let root = "archive"
@@ -24,11 +28,16 @@ extension PyTorchCheckpoint {
     }
 
     /// Pickle protocol 2, which every version of PyTorch reads.
-    private static func pickle(_ tensors: [NamedTensor], under key: String?) -> [UInt8] {
+    private static func pickle(_ tensors: [NamedTensor], under key: String?, facts: [String: String]) -> [UInt8] {
         var writer = PickleWriter()
         writer.begin()
         if let key {
             writer.append("}")
+            for (name, fact) in facts.sorted(by: { $0.key < $1.key }) {
+                writer.append(text: name)
+                writer.append(text: fact)
+                writer.append("s")
+            }
             writer.append(text: key)
         }
         writer.append("ccollections\nOrderedDict\n)R(")

@@ -40,37 +40,97 @@ public struct Evaluator {
     public func evaluate(
         _ network: TorchNetwork, loadingThreads: Int = 1, advance: (Int) throws -> Void = { _ in }
     ) throws -> EvaluationResult {
+        let start = ContinuousClock.now
+        var tally = EvaluationTally()
+        try forEachBatch(on: network.device, loadingThreads: loadingThreads) { images, labels in
+            _ = try tally.add(network, images: images, labels: labels, precision: precision)
+            try advance(tally.images)
+        }
+        return tally.result(seconds: (ContinuousClock.now - start).seconds)
+    }
+
+    /// Runs all images through both networks, as `evaluate` does, and compares what they say of each.
+    public func compare(
+        _ a: TorchNetwork, _ b: TorchNetwork, loadingThreads: Int = 1, advance: (Int) throws -> Void = { _ in }
+    ) throws -> NetworkComparison {
+        var tallies = [EvaluationTally(), EvaluationTally()]
+        var seconds = [0.0, 0.0]
+        var (agreeing, difference, magnitude) = (0.0, 0.0, 0.0)
+        try forEachBatch(on: a.device, loadingThreads: loadingThreads) { images, labels in
+            var logits: [TorchTensor] = []
+            for (index, network) in [a, b].enumerated() {
+                let start = ContinuousClock.now
+                logits.append(try tallies[index].add(network, images: images, labels: labels, precision: precision))
+                seconds[index] += (ContinuousClock.now - start).seconds
+            }
+            let top = try logits.map { try $0.topK(1).indices }
+            agreeing += try top[0].equal(to: top[1]).sum().item()
+            let (first, second) = (try logits[0].host(Double.self), try logits[1].host(Double.self))
+            for (x, y) in zip(first.elements, second.elements) {
+                difference = max(difference, abs(x - y))
+                magnitude = max(magnitude, abs(x))
+            }
+            try advance(tallies[0].images)
+        }
+        return NetworkComparison(
+            a: tallies[0].result(seconds: seconds[0]), b: tallies[1].result(seconds: seconds[1]),
+            agreement: 100 * agreeing / Double(max(tallies[0].images, 1)), largestDifference: difference,
+            largestLogit: magnitude)
+    }
+
+    private func forEachBatch(
+        on device: Device, loadingThreads: Int, _ body: (_ images: TorchTensor, _ labels: TorchTensor) throws -> Void
+    ) throws {
         let loader = try Loader(
             dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
             options: .init(batchSize: batchSize, threadCount: loadingThreads))
-        let start = ContinuousClock.now
-        var result = EvaluationResult(top1: 0, top5: 0, loss: 0, images: 0, seconds: 0)
         while let batch = try loader.next() {
-            let (images, labels) = try batch.tensors(on: network.device)
-            try Torch.withoutGradients {
-                let logits = try network.logits(of: images, mode: .evaluation, precision: precision)
-                let classes = logits.shape[1]
-                let ranked = try logits.topK(min(5, classes)).indices
-                let hits = try ranked.equal(to: try labels.reshaped(to: [-1, 1]))
-                result.top5 += try hits.sum().item()
-                result.top1 += try hits.narrow(along: 1, start: 0, length: 1).sum().item()
-                let loss = try logits.crossEntropy(targets: labels, reduction: .sum).item()
-                guard loss.isFinite else {
-                    throw LossNotFinite(
-                        node: try network.firstNonFiniteNode(for: images, mode: .evaluation)
-                            ?? network.graph.outputName)
-                }
-                result.loss += loss
-            }
-            result.images += batch.count
-            try advance(result.images)
+            let (images, labels) = try batch.tensors(on: device)
+            try Torch.withoutGradients { try body(images, labels) }
         }
-        let count = Double(max(result.images, 1))
-        result.top1 *= 100 / count
-        result.top5 *= 100 / count
-        result.loss /= count
-        result.seconds = (ContinuousClock.now - start).seconds
-        return result
+    }
+}
+
+/// How two networks do on one data set, and how far they differ.
+public struct NetworkComparison: Equatable, Sendable {
+    public let a: EvaluationResult
+    public let b: EvaluationResult
+    /// The share of images, in per cent, of which both say the same class.
+    public let agreement: Double
+    /// Of all logits of all images.
+    public let largestDifference: Double
+    /// The largest magnitude of a logit of the first network.
+    public let largestLogit: Double
+}
+
+/// Adds up what a network says of one batch after the other.
+private struct EvaluationTally {
+    private(set) var images = 0
+    private var (top1, top5, loss) = (0.0, 0.0, 0.0)
+
+    /// Returns the logits. Throws `LossNotFinite`.
+    mutating func add(
+        _ network: TorchNetwork, images batch: TorchTensor, labels: TorchTensor, precision: RunConfiguration.Precision
+    ) throws -> TorchTensor {
+        let logits = try network.logits(of: batch, mode: .evaluation, precision: precision)
+        let ranked = try logits.topK(min(5, logits.shape[1])).indices
+        let hits = try ranked.equal(to: try labels.reshaped(to: [-1, 1]))
+        top5 += try hits.sum().item()
+        top1 += try hits.narrow(along: 1, start: 0, length: 1).sum().item()
+        let loss = try logits.crossEntropy(targets: labels, reduction: .sum).item()
+        guard loss.isFinite else {
+            throw LossNotFinite(
+                node: try network.firstNonFiniteNode(for: batch, mode: .evaluation) ?? network.graph.outputName)
+        }
+        self.loss += loss
+        images += logits.shape[0]
+        return logits
+    }
+
+    func result(seconds: Double) -> EvaluationResult {
+        let count = Double(max(images, 1))
+        return EvaluationResult(
+            top1: 100 * top1 / count, top5: 100 * top5 / count, loss: loss / count, images: images, seconds: seconds)
     }
 }
 

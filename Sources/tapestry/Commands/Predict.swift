@@ -19,7 +19,7 @@ struct Predict: AsyncParsableCommand {
               tapestry predict m.safetensors cat.jpg --json | jq '.[0].predictions[0].class'
             """)
 
-    @Argument(help: "A Tapestry model file.", completion: .file(extensions: ["safetensors"]))
+    @Argument(help: "A model file; or, with --arch, a bare checkpoint.", completion: .file())
     var model: String
 
     @Argument(help: "Image files.", completion: .file(extensions: ["jpg", "jpeg", "png"]))
@@ -29,12 +29,14 @@ struct Predict: AsyncParsableCommand {
     var top = 5
 
     @OptionGroup var normalizationArguments: NormalizationArguments
+    @OptionGroup(title: "Network of a bare checkpoint") var networkArguments: NetworkArguments
 
     @Flag(help: "Print one JSON document.")
     var json = false
 
     func run() async throws {
-        let classifier = try FileClassifier(model, normalization: normalizationArguments.normalize)
+        let classifier = try FileClassifier(
+            networkArguments.model(at: model), path: model, normalization: normalizationArguments.normalize)
         Console.note(classifier.summary)
         var rows: [Row] = []
         var firstFailure: Int32?
@@ -104,22 +106,19 @@ private struct FileClassifier {
     /// What computes, for a line on standard error.
     var summary: String { engine.summary }
 
-    init(_ path: String, normalization asked: String?) throws {
-        let model = try ModelFile.read(path)
+    init(_ model: Model, path: String, normalization asked: String?) throws {
         self.path = path
-        classifier = try ImageClassifier(
-            Network(title: path, graph: model.graph, conventions: [], model: model, isFromFile: true))
+        classifier = try ImageClassifier(Network(model, path: path))
         kind = model.facts["dataset"].flatMap(DatasetKind.init(rawValue:))
-        if let normalization = try model.normalization(asked: asked, path: path, channels: classifier.channels) {
-            self.normalization = normalization
-        } else if let kind {
-            normalization = try Normalization.preset(kind.normalizationName, channels: classifier.channels)
-        } else {
+        guard
+            let input = try model.inputPreparation(
+                asked: asked, kind: kind, path: path, channels: classifier.channels)
+        else {
             throw CommandFailure(
                 .usage, "\(path) does not say how its images were normalised; say it by --normalize, as ask or imagenet"
             )
         }
-        sizing = try model.inputSizing(path: path) ?? InputSizing()
+        (normalization, sizing) = input
         names = try model.classNames(count: classifier.classes, path: path)
         engine = try LogitsEngine(model)
     }

@@ -2,12 +2,60 @@ import TapestryCore
 import TapestryData
 import TapestryFormats
 
+#if TAPESTRY_TORCH
+import TapestryTraining
+#endif
+
+/// How the recipe that a network was published with prepares images.
+private struct PublishedInput {
+    /// Nil where that depends on the data set.
+    let normalization: String?
+    let sizing: InputSizing
+
+    /// Nil without a network, and in builds without training, which is where recipes are.
+    init?(ofArchitecture architecture: String?) {
+        #if TAPESTRY_TORCH
+        guard let architecture else { return nil }
+        let recipe = Recipes.recipe(ofArchitecture: architecture).recipe
+        (normalization, sizing) = (recipe.normalization, recipe.inputSizing)
+        #else
+        return nil
+        #endif
+    }
+}
+
 extension Model {
+    /// What makes the model's inputs of a data set's images; see `inputPreparation`.
+    func preprocessing(
+        for dataset: any ImageDataset, of kind: DatasetKind, classifier: ImageClassifier, asked: String?, path: String
+    ) throws -> Preprocessing {
+        let input = try inputPreparation(asked: asked, kind: kind, path: path, channels: classifier.channels)!
+        return Preprocessing(
+            for: dataset, size: classifier.imageSize, channels: classifier.channels,
+            normalization: input.normalization, sizing: input.sizing)
+    }
+
+    /// How images become the model's inputs: as `asked`, as the model's file at `path` says, as its network was
+    /// published, or else as is usual for images of the kind; nil where there is none of these.
+    ///
+    /// Throws: `FormatError` where the file says what cannot be, `DataError` where what is asked for cannot.
+    func inputPreparation(
+        asked: String?, kind: DatasetKind?, path: String, channels: Int
+    ) throws -> (normalization: Normalization, sizing: InputSizing)? {
+        let published = PublishedInput(ofArchitecture: facts["architecture"])
+        var normalization = try normalization(asked: asked, path: path, channels: channels)
+        if normalization == nil, let usual = published?.normalization ?? kind?.normalizationName {
+            normalization = try Normalization.preset(usual, channels: channels)
+        }
+        guard let normalization else { return nil }
+        return (normalization, try inputSizing(path: path) ?? published?.sizing ?? InputSizing())
+    }
+
     /// How the images of the model file at `path` are to be normalised: as `asked`, or as the file says; nil where
     /// neither does.
     ///
     /// Throws: `FormatError` where the file says what cannot be, `DataError` where what is asked for cannot.
-    func normalization(asked: String?, path: String, channels: Int) throws -> Normalization? {
+    private func normalization(asked: String?, path: String, channels: Int) throws -> Normalization? {
         if let asked { return try Normalization.preset(asked, channels: channels) }
         guard let recorded = facts["normalization"] else { return nil }
         do { return try Normalization.preset(recorded, channels: channels) } catch {
@@ -18,7 +66,7 @@ extension Model {
     /// How images come to the network's size, by the facts of the model file at `path`; nil where it does not say.
     ///
     /// Throws: `FormatError` where the file says what cannot be.
-    func inputSizing(path: String) throws -> InputSizing? {
+    private func inputSizing(path: String) throws -> InputSizing? {
         do { return try InputSizing(facts: facts) } catch { throw FormatError(file: path, reason: error.reason) }
     }
 

@@ -21,7 +21,7 @@ struct Network {
 extension Network {
     /// The network of a model file. Throws: `InputNotFound`, `FormatError`.
     init(modelFile path: String) throws {
-        let model = try ModelFile.read(path)
+        let model = try NetworkArguments.selfDescribingModel(at: path)
         let architecture = model.facts["architecture"].flatMap { try? Zoo.architecture(named: $0) }
         self.init(
             title: path, graph: model.graph, conventions: architecture?.conventions ?? [],
@@ -54,6 +54,13 @@ extension NetworkOptions {
         let extents = [("classes", classes), ("image-size", imageSize), ("channels", channels)]
             .compactMap { name, value in value.map { " --\(name) \($0)" } }
         return extents.joined() + given.map { " --\($0.rawValue)" }.sorted().joined()
+    }
+}
+
+extension Network {
+    /// The network of a model read from `path`.
+    init(_ model: Model, path: String) {
+        self.init(title: path, graph: model.graph, conventions: [], model: model, isFromFile: true)
     }
 }
 

@@ -2,7 +2,6 @@
 import TapestryCore
 import TapestryData
 import TapestryFormats
-import TapestryMethods
 import TapestryTorch
 import TapestryTraining
 
@@ -20,7 +19,7 @@ extension Evaluate {
         Console.note(budget.line())
         var results: [Row] = []
         for path in models {
-            let model = try model(at: path, kind: opened.kind, dataset: dataset)
+            let model = try networkArguments.model(at: path, implied: opened.kind.networkOptions(of: dataset))
             do {
                 let result = try evaluate(model, path: path, dataset: dataset, kind: opened.kind, device: device)
                 results.append(Row(model: path, result))
@@ -34,42 +33,12 @@ extension Evaluate {
         try report(results)
     }
 
-    /// A Tapestry model, or with --arch a file of its weights alone.
-    private func model(at path: String, kind: DatasetKind, dataset: any ImageDataset) throws -> Model {
-        guard networkArguments.arch != nil else { return try ModelFile.read(path) }
-        let file = try Checkpoint.read(path)
-        let graph = try networkArguments.network(implied: kind.networkOptions(of: dataset)).graph
-        var weights = Weights()
-        for entry in file.tensors {
-            switch entry.tensor {
-            case .float32(let tensor): weights.tensors[entry.name] = tensor
-            case .int64(let count) where count.shape.count == 1: weights.batchCounts[entry.name] = count.elements[0]
-            default: throw FormatError(file: path, reason: "\"\(entry.name)\" has a type that no weight has")
-            }
-        }
-        do { return try Model(graph: graph, weights: weights, facts: [:]) } catch {
-            throw FormatError(file: path, reason: "does not fit --arch and --method: \(error)")
-        }
-    }
-
     private func evaluate(
         _ model: Model, path: String, dataset: any ImageDataset, kind: DatasetKind, device: Device
     ) throws -> EvaluationResult {
-        let network = Network(
-            title: path, graph: model.graph, conventions: [], model: model,
-            isFromFile: networkArguments.classes == nil && networkArguments.channels == nil)
-        let classifier = try ImageClassifier(network, for: dataset)
-        // For a checkpoint that does not say how its images were prepared.
-        let published = (networkArguments.arch ?? model.facts["architecture"]).map {
-            Recipes.recipe(ofArchitecture: $0).recipe
-        }
-        let normalization =
-            try model.normalization(
-                asked: normalizationArguments.normalize, path: path, channels: classifier.channels)
-            ?? Normalization.preset(published?.normalization ?? kind.normalizationName, channels: classifier.channels)
-        let preprocessing = Preprocessing(
-            for: dataset, size: classifier.imageSize, channels: classifier.channels, normalization: normalization,
-            sizing: try model.inputSizing(path: path) ?? published?.inputSizing ?? InputSizing())
+        let classifier = try ImageClassifier(Network(model, path: path), for: dataset)
+        let preprocessing = try model.preprocessing(
+            for: dataset, of: kind, classifier: classifier, asked: normalizationArguments.normalize, path: path)
         let executable = try TorchNetwork(model.graph, weights: model.weights, device: device)
         let bar = ProgressBar(path, total: dataset.count, unit: "images")
         defer { bar.finish() }
