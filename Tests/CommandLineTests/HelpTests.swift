@@ -3,7 +3,8 @@ import Testing
 @Suite("Help, version and completions")
 struct HelpTests {
     private static let commands = [
-        "train", "evaluate", "predict", "report", "count", "archs", "show", "data", "data verify", "doctor", "demo",
+        "train", "evaluate", "convert", "validate", "predict", "report", "count", "archs", "show", "data",
+        "data verify", "doctor", "demo",
     ]
 
     @Test("teaches with an example", arguments: commands)

@@ -2,6 +2,7 @@ import Foundation
 import TapestryCore
 import TapestryFormats
 import TapestryMethods
+import TapestryTestSupport
 import Testing
 
 @Suite("tapestry archs, show, doctor and data verify")
@@ -77,6 +78,30 @@ struct ReportTests {
             let text = try Program.run("show", path)
             #expect(text.status == 0)
             #expect(text.output.contains("near zero"))
+        }
+    }
+
+    /// What ACNet's own program says of its file: kernels, and whose the vectors are.
+    @Test(arguments: ["acnet_train.hdf5", "pytorch/training-legacy-protocol2.pth.tar"])
+    func showReadsEveryKindOfCheckpoint(file: String) throws {
+        let path = Fixture.path(file)
+        struct Kinds: Decodable, Equatable {
+            let kernels, convolution, matrix, vector, mean, variance, gamma, beta, bias: Int
+        }
+        struct Document: Decodable {
+            struct Totals: Decodable { let tensors: Int }
+            let kinds: Kinds
+            let totals: Totals
+        }
+        let outcome = try Program.run("show", path, "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let document = try outcome.json(as: Document.self)
+        #expect(document.totals.tensors == (try Checkpoint.read(path)).tensors.count)
+        if file.hasPrefix("acnet") {
+            let expected = Kinds(
+                kernels: 132, convolution: 1044, matrix: 20, vector: 141, mean: 34, variance: 34, gamma: 34, beta: 34,
+                bias: 5)
+            #expect(document.kinds == expected)
         }
     }
 

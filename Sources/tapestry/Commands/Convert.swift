@@ -9,7 +9,7 @@ import TapestryRewrites
 struct Convert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Turn a trained network into the cheapest equivalent one, with proof that it is equivalent.",
-        usage: "tapestry convert MODEL -o OUT [--arch A --method M] [--data DIR] [--for-training] [--json]",
+        usage: "tapestry convert MODEL -o OUT [--arch A --method M] [--data DIR] [--json] …",
         discussion: """
             Batch norms are folded into the layers before them, the branches of asymmetric blocks become one kernel, \
             shifts become the taps of the next convolution, dropout goes. Both networks then run in double precision \
@@ -27,10 +27,10 @@ struct Convert: AsyncParsableCommand {
             own converter does; the certificate is then of every block by itself.
 
             Examples:
-              tapestry convert runs/a/best.safetensors -o deployed.safetensors --data ~/cifar
-              tapestry convert finish.hdf5 -o finish_deploy.hdf5 --arch acnet/cifar-quick --method acb --keep-batch-norm
-              tapestry convert resnet20.pt -o resnet20.safetensors --arch ec2t/resnet20
-              tapestry convert dense.safetensors -o acb.safetensors --for-training --method acb
+              tapestry convert runs/a/best.safetensors -o a.safetensors --data ~/cifar
+              tapestry convert finish.hdf5 -o finish_deploy.hdf5
+              tapestry convert resnet20.pt -o a.safetensors --arch ec2t/resnet20
+              tapestry convert a.safetensors -o b.pt --for-training --method acb
             """)
 
     @Argument(help: "A model file; or, with --arch, a bare checkpoint.", completion: .file())

@@ -3,15 +3,15 @@ import ArgumentParser
 struct Validate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare two models on test images: accuracies, agreement, largest difference of their logits.",
-        usage: "tapestry validate MODEL_A MODEL_B --data DIR [--arch A] [--method M] [--json]",
+        usage: "tapestry validate MODEL_A MODEL_B --data DIR [--arch A] [--json] …",
         discussion: """
             For a network and what `tapestry convert` made of it, or any two models for the same classes. A bare \
             checkpoint needs --arch, and --method where it was trained with one; they hold for whichever of the two \
             is bare.
 
             Examples:
-              tapestry validate runs/a/best.safetensors deployed.safetensors --data ~/cifar
-              tapestry validate resnet20.pt resnet20.safetensors --arch ec2t/resnet20 --data ~/cifar --json
+              tapestry validate runs/a/best.safetensors a.safetensors --data ~/cifar
+              tapestry validate a.pt a.safetensors --arch ec2t/resnet20 --data ~/cifar
             """)
 
     @Argument(help: "A model file; or, with --arch, a bare checkpoint.", completion: .file())
