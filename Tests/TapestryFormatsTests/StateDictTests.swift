@@ -118,6 +118,22 @@ struct StateDictTests {
             Self.mismatch(shaped.graph, narrow)?.unfit == ["\"x.weights\" is F32 2x19, expected F32 2x20"])
     }
 
+    /// A graph may say that it has more weights than fit into memory; what counts is what the file has.
+    @Test(arguments: [Support.tapSets([try! TapSet(numbers: [5])]), .blockDiagonal(parts: 2)])
+    func layersWithoutTheirTensorsTakeNoMemory(support: Support) throws {
+        let channels = 16_384
+        let graph = try Graph.build(input: [channels, 3, 3]) {
+            $0.applying(
+                .convolution(
+                    Convolution(
+                        inputChannels: channels, outputChannels: channels / 8, kernel: .square(3), support: support)),
+                named: "x")
+        }
+        let small = StoredTensor.float32(Tensor(shape: [2, 2], repeating: 1))
+        let tensors = ["x.weights", "x.gwc.weight", "x.pwc.weight"].map { NamedTensor(name: $0, tensor: small) }
+        #expect(Self.mismatch(graph, tensors)?.unfit.isEmpty == false)
+    }
+
     /// Weights that a program holds at zero must be so.
     @Test func weightsWithoutAPlaceAreRefused() throws {
         let blocks = try Self.model(.blockDiagonal(parts: 2))

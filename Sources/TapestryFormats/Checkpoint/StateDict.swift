@@ -58,9 +58,10 @@ public enum StateDict {
         case .tapSets where layout == .deployed: return [("weights", sideBySide(stored))]
         case .blockDiagonal:
             let dense = convolution.denseWeights(from: stored)
+            let shape = convolution.fullPointwiseShape
             let pointwise = Tensor(
-                shape: [convolution.outputChannels, convolution.inputChannels, 1, 1],
-                elements: convolution.pointwisePositions.map { $0.map { dense.elements[$0] } ?? 0 })
+                shape: shape,
+                elements: (0..<shape.count).map { convolution.pointwisePosition($0).map { dense.elements[$0] } ?? 0 })
             return [("gwc.weight", stored[0]), ("pwc.weight", pointwise)]
         case .mask: return [("weight", convolution.denseWeights(from: stored))]
         case .dense, .tapSets, .channelTaps: return zip(convolution.storedWeights, stored).map { ($0.suffix, $1) }
@@ -82,14 +83,14 @@ public enum StateDict {
 }
 
 extension Convolution {
-    /// For each element of a full 1x1 kernel, O x I, the dense position of the middle tap; nil on the diagonal blocks.
-    fileprivate var pointwisePositions: [Int?] {
-        guard case .blockDiagonal(let parts) = support else { return [] }
-        return (0..<outputChannels * inputChannels).map { index in
-            let (output, channel) = index.quotientAndRemainder(dividingBy: inputChannels)
-            let isDiagonal = output / (outputChannels / parts) == channel / (inputChannels / parts)
-            return isDiagonal ? nil : densePosition(output, channel, middleTap)
-        }
+    fileprivate var fullPointwiseShape: Shape { [outputChannels, inputChannels, 1, 1] }
+
+    /// The dense position of the middle tap for an element of a full 1x1 kernel; nil on the diagonal blocks.
+    fileprivate func pointwisePosition(_ index: Int) -> Int? {
+        guard case .blockDiagonal(let parts) = support else { return nil }
+        let (output, channel) = index.quotientAndRemainder(dividingBy: inputChannels)
+        let isDiagonal = output / (outputChannels / parts) == channel / (inputChannels / parts)
+        return isDiagonal ? nil : densePosition(output, channel, middleTap)
     }
 }
 
@@ -147,7 +148,8 @@ private struct StateDictReader {
         return tensor
     }
 
-    /// The stored weights of a convolution whose tensors have a published form that is not Tapestry's own.
+    /// The stored weights of a convolution whose tensors have a published form that is not Tapestry's own; none where
+    /// they have it but do not fit. Nothing is allocated for what the network says before the file's tensor has that shape.
     private mutating func alternative(of convolution: Convolution, named name: String) -> [Tensor<Float>]? {
         switch convolution.support {
         case .tapSets: return sideBySide(convolution, "\(name).weights")
@@ -160,41 +162,36 @@ private struct StateDictReader {
     private mutating func sideBySide(_ convolution: Convolution, _ name: String) -> [Tensor<Float>]? {
         guard let found = remaining.removeValue(forKey: name) else { return nil }
         let shapes = convolution.storedWeights.map(\.shape)
-        var stored = shapes.map { Tensor<Float>(shape: $0, repeating: 0) }
         let (rows, width) = (shapes[0][0], shapes.reduce(0) { $0 + $1[1] })
-        guard let tensor = fitting(found, name, [rows, width]) else { return stored }
+        guard let tensor = fitting(found, name, [rows, width]) else { return [] }
         var start = 0
-        for index in shapes.indices {
-            let part = shapes[index][1]
-            stored[index].elements = (0..<rows).flatMap { row in
-                tensor.elements[row * width + start..<row * width + start + part]
+        return shapes.map { shape in
+            defer { start += shape[1] }
+            let elements = (0..<rows).flatMap { row in
+                tensor.elements[row * width + start..<row * width + start + shape[1]]
             }
-            start += part
+            return Tensor(shape: shape, elements: elements)
         }
-        return stored
     }
 
     /// A `pwc.weight` with the diagonal blocks, which must be zero; of one part, where they are all of it, none is stored.
     private mutating func fullPointwise(_ convolution: Convolution, _ name: String) -> [Tensor<Float>]? {
-        let full: Shape = [convolution.outputChannels, convolution.inputChannels, 1, 1]
         let (grouped, pointwise) = ("\(name).gwc.weight", "\(name).pwc.weight")
-        guard let found = remaining[pointwise]?.float32, found.shape == full, let spatial = remaining[grouped] else {
-            return nil
-        }
+        guard let found = remaining[pointwise]?.float32, found.shape == convolution.fullPointwiseShape,
+            let spatial = remaining[grouped]
+        else { return nil }
         remaining[grouped] = nil
         remaining[pointwise] = nil
         var kept: [Float] = []
-        for (value, position) in zip(found.elements, convolution.pointwisePositions) {
-            if position != nil {
+        for (index, value) in found.elements.enumerated() {
+            if convolution.pointwisePosition(index) != nil {
                 kept.append(value)
             } else if value != 0 {
                 mismatch.addUnfit("\"\(pointwise)\" is not zero on the blocks that \"\(grouped)\" has")
             }
         }
         let stored = convolution.storedWeights
-        guard let first = fitting(spatial, grouped, stored[0].shape) else {
-            return stored.map { Tensor(shape: $0.shape, repeating: 0) }
-        }
+        guard let first = fitting(spatial, grouped, stored[0].shape) else { return [] }
         return [first] + stored.dropFirst().map { Tensor(shape: $0.shape, elements: kept) }
     }
 

@@ -94,13 +94,11 @@ struct Convert: AsyncParsableCommand {
 
 extension Convert {
     private func source() throws -> Model {
-        guard forTraining, networkArguments.arch != nil else {
-            // Without --arch, --method names what to train and says nothing of the file.
-            if forTraining { return try NetworkArguments.selfDescribingModel(at: model) }
-            return try networkArguments.model(at: model)
-        }
+        guard forTraining else { return try networkArguments.model(at: model) }
+        // Options name what to train; of the file they say something only where it does not say itself what it is.
+        guard networkArguments.arch != nil else { return try NetworkArguments.selfDescribingModel(at: model) }
         let checkpoint = try Checkpoint.read(model)
-        if ModelFile.isModel(checkpoint) { return try NetworkArguments.selfDescribingModel(at: model) }
+        if ModelFile.isModel(checkpoint) { return try ModelFile.model(in: checkpoint, path: model) }
         let target = try networkArguments.network().graph
         var plain = networkArguments
         (plain.method, plain.methodConfig) = (nil, nil)
