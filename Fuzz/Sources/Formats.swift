@@ -14,6 +14,12 @@ extension Format {
             "graph", "a graph as JSON, verified and counted",
             longest: 8192, seeds: Seeds.graphs, read: Reading.graph),
         Format(
+            "pytorch", "checkpoints of PyTorch, zip and legacy",
+            longest: 8192, seeds: Seeds.pyTorch, repair: Repair.zip, read: Reading.pyTorch),
+        Format(
+            "hdf5", "tensors in groups, as h5py and Keras write them",
+            longest: 9216, seeds: Seeds.hdf5, repair: Repair.hdf5, read: Reading.hdf5),
+        Format(
             "cifar-binary", "CIFAR-10 and CIFAR-100, binary version",
             longest: 3 * 3074, seeds: Seeds.binaryCIFAR
         ) { input in
@@ -32,6 +38,9 @@ extension Format {
             }
         },
         Format(
+            "cifar-names", "names of CIFAR's classes, as lines or pickles",
+            longest: 2048, seeds: Seeds.classNames, read: Reading.classNames),
+        Format(
             "idx", "arrays of bytes as MNIST has them, gzipped or not",
             longest: 4096, seeds: Seeds.idx
         ) { input in
@@ -48,5 +57,17 @@ extension Format {
         Format(
             "yaml", "configuration: recipes and rules for methods",
             longest: 2048, seeds: Seeds.yaml, read: Reading.yaml),
+        Format(
+            "metrics", "the record of a run: a line of JSON for each epoch",
+            longest: 4096, seeds: Seeds.metrics, read: Reading.metrics),
+        Format(
+            "class-names", "names of classes, as model files have them",
+            longest: 2048, seeds: { [Array(ClassNames.text(["cat", "a \"b\"\n\\", "日本", "\u{1}", ""]).utf8)] }
+        ) { input in
+            guard let text = String(validating: input.buffer, as: UTF8.self) else { return }
+            let names = try ClassNames.read([ClassNames.key: text], path: Input.path) ?? []
+            let again = try ClassNames.read([ClassNames.key: ClassNames.text(names)], path: Input.path)
+            require(again?.elementsEqual(names) { $0.utf8.elementsEqual($1.utf8) } == true, "names of classes")
+        },
     ]
 }

@@ -25,6 +25,35 @@ enum Reading {
         require(try rewritten { try ModelFile.write(copy, to: $0) } == first, "a model file")
     }
 
+    static func pyTorch(_ input: Input) throws {
+        let checkpoint = try Checkpoint.read(input.write())
+        require(checkpoint.typeNames.count == checkpoint.tensors.count, "types")
+        // Names that all begin with what DataParallel adds would lose it.
+        let tensors = numbered(checkpoint.tensors) { $0.hasPrefix("module.") }
+        let first = try rewritten { try PyTorchCheckpoint.write(tensors, to: $0, under: "state_dict") }
+        let copy = try PyTorchCheckpoint.read(Input.copyPath)
+        require(copy.tensors.map(\.name) == tensors.map(\.name), "names of tensors")
+        require(
+            try rewritten { try PyTorchCheckpoint.write(copy.tensors, to: $0, under: "state_dict") } == first,
+            "a PyTorch file")
+    }
+
+    static func hdf5(_ input: Input) throws {
+        let checkpoint = try Checkpoint.read(input.write())
+        require(checkpoint.typeNames.count == checkpoint.tensors.count, "types")
+        let tensors = numbered(checkpoint.tensors) { $0.contains("/") }
+        let first = try rewritten { try HDF5File(tensors: tensors).write(to: $0) }
+        let copy = try HDF5File.read(Input.copyPath)
+        require(Set(copy.tensors.map(\.name)) == Set(tensors.map(\.name)), "names of tensors")
+        require(try rewritten { try copy.write(to: $0) } == first, "an HDF5 file")
+    }
+
+    /// The tensors under numbers, if one of their names is none that can be written and read.
+    private static func numbered(_ tensors: [NamedTensor], if isOther: (String) -> Bool) -> [NamedTensor] {
+        guard tensors.contains(where: { isOther($0.name) }) else { return tensors }
+        return tensors.enumerated().map { NamedTensor(name: String($0), tensor: $1.tensor) }
+    }
+
     static func graph(_ input: Input) throws {
         let graph: Graph
         do {
@@ -52,8 +81,52 @@ enum Reading {
         guard let text = String(validating: input.buffer, as: UTF8.self) else { return }
         let value = try ConfigurationValue.parse(text, file: Input.path)
         try? tryMethods(value)
+        _ = value.methodRules
         let yaml = value.yaml
         require(try ConfigurationValue.parse(yaml, file: Input.path).yaml == yaml, "a configuration")
+    }
+
+    static func classNames(_ input: Input) throws {
+        let bytes = input.bytes
+        try each(CIFARVariant.allCases) { variant in
+            try each([false, true]) {
+                let names = try CIFARImages.parseClassNames(
+                    bytes, file: Input.path, variant: variant, isPython: $0)
+                require(names.count == variant.classCount, "names of classes")
+            }
+        }
+    }
+
+    static func metrics(_ input: Input) throws {
+        let epochs: [EpochMetrics]
+        do {
+            _ = input.write()
+            epochs = try recordFolder.readMetrics()
+        } catch let error as FormatError where error.file == recordFolder.metrics {
+            throw FormatError(file: Input.path, offset: error.offset, reason: error.reason)
+        }
+        try copyFolder.write(epochs)
+        require(try copyFolder.readMetrics() == epochs, "a record of epochs")
+        for count in 0...2 where count <= epochs.count {
+            require(try recordFolder.readMetrics(epochs: count) == Array(epochs.prefix(count)), "the first epochs")
+        }
+    }
+
+    /// The folder of a run whose record is the input.
+    private static let recordFolder = folder { try $0.createSymbolicLink(atPath: $1, withDestinationPath: Input.path) }
+
+    private static let copyFolder = folder { _, _ in }
+
+    /// A folder of a run, to which `body` adds a record at the path that it gets.
+    private static func folder(_ body: (FileManager, String) throws -> Void) -> RunFolder {
+        let manager = FileManager.default
+        let place = manager.temporaryDirectory.appending(component: "run-\(getpid())-\(UUID().uuidString)")
+        do {
+            try manager.createDirectory(at: place, withIntermediateDirectories: true)
+            let folder = RunFolder(path: place.path())
+            try body(manager, folder.metrics)
+            return folder
+        } catch { fatalError("cannot make a folder of a run: \(error)") }
     }
 
     /// Takes every string for a method, as a file of rules has them.

@@ -26,14 +26,67 @@ enum Seeds {
         var random = RandomStream(seed: 1, purpose: .test)
         return try samples().map { graph in
             let model = try Model(graph: graph, weights: random.weights(for: graph), facts: ["note": "\"\n"])
-            try ModelFile.write(model, to: Input.copyPath)
-            return Array(try Data(contentsOf: URL(fileURLWithPath: Input.copyPath)))
+            return try written { try ModelFile.write(model, to: $0) }
         }
     }
 
     private static func samples() throws -> [Graph] {
         var random = RandomStream(seed: 2, purpose: .test)
         return [try Graph.everyOperation()] + (0..<20).map { _ in random.graph() }
+    }
+
+    /// Of both containers; networks and trainings are among them.
+    static func pyTorch() throws -> [[UInt8]] {
+        let files = try [".pt", ".pth.tar", ".t7"].flatMap { try Fixture.all("pytorch", ending: $0) }
+        return try files.filter { $0.count <= 8192 } + [written { try PyTorchCheckpoint.write(tensors, to: $0) }]
+    }
+
+    static func hdf5() throws -> [[UInt8]] {
+        try Fixture.all("hdf5", ending: ".h5").filter { $0.count <= 9216 }
+            + [written { try HDF5File(tensors: Array(tensors.prefix(3))).write(to: $0) }]
+    }
+
+    /// One of each type that a file keeps as it is.
+    private static let tensors: [NamedTensor] = [
+        NamedTensor(name: "a", tensor: .float32(Tensor(shape: [2, 2], elements: [0, -1.5, .infinity, .nan]))),
+        NamedTensor(name: "b.c", tensor: .int64(Tensor(shape: [], elements: [.min]))),
+        NamedTensor(name: "é", tensor: .uint8(Tensor(shape: [3], elements: [0, 128, 255]))),
+        NamedTensor(name: "d", tensor: .int32(Tensor(shape: [0, 2], elements: []))),
+        NamedTensor(name: "e", tensor: .int16(Tensor(shape: [1, 2], elements: [-1, 1]))),
+        NamedTensor(name: "f", tensor: .int8(Tensor(shape: [2], elements: [-128, 127]))),
+        NamedTensor(name: "g", tensor: .bool(Tensor(shape: [2], elements: [true, false]))),
+    ]
+
+    private static func written(_ write: (String) throws -> Void) throws -> [UInt8] {
+        try write(Input.copyPath)
+        return Array(try Data(contentsOf: URL(fileURLWithPath: Input.copyPath)))
+    }
+
+    static func classNames() throws -> [[UInt8]] {
+        let names = (0..<100).map { "n\($0)" }
+        // A list in a dictionary, in protocol 2.
+        func pickle(_ key: String, _ count: Int) -> [UInt8] {
+            let items = names.prefix(count).flatMap { [0x55, UInt8($0.utf8.count)] + $0.utf8 }
+            return [0x80, 2] + "}U".utf8 + [UInt8(key.utf8.count)] + key.utf8 + "](".utf8 + items + "es.".utf8
+        }
+        return [
+            Array(names.prefix(10).joined(separator: "\n").utf8), Array(names.joined(separator: "\r\n").utf8),
+            pickle("label_names", 10), pickle("fine_label_names", 100), try Fixture.bytes("cifar/meta.pickle"),
+        ]
+    }
+
+    static func metrics() throws -> [[UInt8]] {
+        let test = EpochMetrics.Test(loss: 1.25, top1: 50.5, top5: 91, seconds: 0.5)
+        let training = EpochMetrics.Training(
+            learningRate: 1e-3, loss: 1.5, top1: 40, imagesPerSecond: 400, seconds: 2.5)
+        let epochs = [
+            EpochMetrics(epoch: 0, training: nil, test: test), EpochMetrics(epoch: 1, training: training, test: test),
+            EpochMetrics(epoch: 2, training: training, test: nil),
+        ]
+        return try [epochs, Array(epochs.dropFirst()), []].map { epochs in
+            let encoder = JSONEncoder()
+            return Array(try epochs.map { try encoder.encode($0) + Data([10]) }.joined())
+        }
     }
 
     static func binaryCIFAR() -> [[UInt8]] {

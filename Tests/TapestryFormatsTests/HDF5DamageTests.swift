@@ -25,14 +25,15 @@ import Testing
         #expect(Damage.truncationsAccepted(of: HDF5Assembly().bytes, by: read) == [])
     }
 
-    @Test(arguments: ["types", "nested", "deep", "extension", "attributes", "gzip", "latest"])
+    @Test(arguments: ["types", "nested", "deep", "extension", "attributes", "gzip", "gzip-small", "latest"])
     func truncationsOfFilesAreRefused(name: String) throws {
         let bytes = try Fixture.bytes("hdf5/\(name).h5")
         #expect(Damage.truncationsAccepted(of: bytes, every: 7, by: read) == [])
     }
 
     @Test(arguments: [
-        "types", "many", "nested", "deep", "attributes", "order", "chunked", "gzip", "latest", "extension",
+        "types", "many", "nested", "deep", "attributes", "order", "chunked", "gzip", "gzip-small", "latest",
+        "extension",
     ])
     func damageIsSurvived(name: String) throws {
         let bytes = try Fixture.bytes("hdf5/\(name).h5")
@@ -40,7 +41,7 @@ import Testing
     }
 
     /// Most bytes of a file are values or unused; those that say something are changed here.
-    @Test(arguments: ["nested", "deep", "chunked", "gzip"])
+    @Test(arguments: ["nested", "deep", "chunked", "gzip", "gzip-small"])
     func damageToStructuresIsSurvived(name: String) throws {
         let bytes = try Fixture.bytes("hdf5/\(name).h5")
         let places = bytes.indices.filter { bytes[$0] != 0 && bytes[$0] != 0xFF }

@@ -145,7 +145,7 @@ import Testing
         let (tree, word) = (Place.tree, HDF5Assembly.word)
         expect([tree: [0]], at: tree, "expected a tree's node with the signature 'TREE'")
         expect([tree + 4: [1]], at: tree + 4, "expected a tree of kind 0, found 1")
-        expect([tree + 5: [64]], at: tree + 5, "expected a tree of at most 63 levels, found 64")
+        expect([tree + 5: [32]], at: tree + 5, "expected a tree of at most 31 levels, found 32")
         expect([tree + 6: [33]], at: tree + 6, "expected at most 32 children of a node, found 33")
         expect([tree + 5: [1]], at: Place.symbols, "expected a tree's node with the signature 'TREE'")
         // The node is its own child: on the level below, and by another way.
@@ -160,6 +160,39 @@ import Testing
         expect([18: [0xFF, 0xFF], tree + 6: [0xFF, 0xFF]], at: tree + 6, "children of a node, found 65535")
         expect(
             [18: [0xFF, 0xFF], tree + 6: [0, 8]], at: tree + 24, "expected 32776 bytes of a node's children within")
+    }
+
+    /// Links to one dataset of no elements: what is kept for each is more than its own bytes.
+    @Test func linksAreBounded() throws {
+        func file(links: Int) -> [UInt8] {
+            func bytes(_ value: Int, _ width: Int) -> [UInt8] { Array(HDF5Assembly.word(UInt64(value)).prefix(width)) }
+            func word(_ value: Int) -> [UInt8] { bytes(value, 8) }
+            // The first 136 bytes are as they were; the capacity of the one symbol table node is raised.
+            var file = Array(self.bytes[..<Place.heap])
+            file.replaceSubrange(16..<18, with: [0xFF, 0x7F])
+            let size = 8 * (links + 1)
+            let symbols = Place.names + size
+            let tree = symbols + 8 + 40 * links
+            let dataset = tree + 48
+            file += Array("HEAP".utf8) + [0, 0, 0, 0] + word(size) + word(1) + word(Place.names) + word(0)
+            for index in 0..<links { file += String(1_000_000 + index).utf8 + [0] }
+            file += Array("SNOD".utf8) + [1, 0] + bytes(links, 2)
+            for index in 0..<links { file += word(8 * (index + 1)) + word(dataset) + word(0) + word(0) + word(0) }
+            file += Array("TREE".utf8) + [0, 0, 1, 0] + HDF5Assembly.noAddress + HDF5Assembly.noAddress
+            file += word(0) + word(symbols) + word(0)
+            file += self.bytes[Place.dataset...]
+            // No elements: the only dimension is 0, and the layout's size.
+            let space = dataset + 16 + 8 + 8
+            file.replaceSubrange(space..<space + 8, with: word(0))
+            let layout = dataset + Place.values - Place.dataset - 24
+            file.replaceSubrange(
+                layout..<layout + 24, with: [3, 1] + HDF5Assembly.noAddress + word(0) + [0, 0, 0, 0, 0, 0])
+            file.replaceSubrange(40..<48, with: word(file.count))
+            for place in [80, 120] { file.replaceSubrange(place..<place + 8, with: word(tree)) }
+            return file
+        }
+        #expect(try read(file(links: 1000)).tensors.count == 1000)
+        expectFormatError("and 32 MB in all, with their names, found more") { _ = try read(file(links: 60_000)) }
     }
 
     @Test func levelsDescendByOne() throws {

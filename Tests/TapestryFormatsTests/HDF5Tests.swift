@@ -122,6 +122,9 @@ import Testing
         #expect(file["plane"] == expected("f4", [5, 7]))
         #expect(file["half"] == expected("f2", [40, 50]))
         #expect(file["large"] == expected("f8", [300, 301]))
+        let small = try read("gzip-small")
+        #expect(small["cube"] == expected("f2", [3, 2, 2]))
+        #expect(small["plane"] == expected("i2", [5, 4]))
     }
 
     @Test func aMissingFileIsNamed() {

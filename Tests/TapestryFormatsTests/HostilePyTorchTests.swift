@@ -167,6 +167,22 @@ import Testing
             "bytes of memory, found more")
     }
 
+    @Test func aTensorUnderManyNamesIsChargedInEach() {
+        let ones = [Int](repeating: 1, count: 64)
+        let first = PickleBytes.text("w") + PickleBytes.tensor(sizes: ones, strides: ones) + Array("q\0".utf8)
+        let others = (100_000..<140_000).flatMap { PickleBytes.text(String($0)) + Array("h\0".utf8) }
+        expectValueError(Array("}(".utf8) + first + others + "u".utf8, "bytes of memory, found more")
+    }
+
+    /// As long as each value taken off the stack took the longer, the longer that was, this took ten seconds.
+    @Test func longStacksTakeTimeInProportion() {
+        let values = Array("(".utf8) + Array(repeating: [0x4E, 0x85] as [UInt8], count: 90_000).joined() + "t".utf8
+        let time = ContinuousClock().measure {
+            expectValueError(values, "expected a dictionary of tensors or a network module, found a tuple")
+        }
+        #expect(time < .seconds(5))
+    }
+
     @Test func tensorsLieInTheirStorages() {
         typealias P = PickleBytes
         let storage = P.storage()

@@ -66,6 +66,32 @@ import Testing
         }
     }
 
+    @Test func scansThatWouldTakeMinutesAreRefusedBeforeTheyAreDecoded() throws {
+        let tables: [UInt8] =
+            [0xFF, 0xDB, 0, 67, 0] + [UInt8](repeating: 1, count: 64)
+            + [0xFF, 0xC4, 0, 20, 0, 1] + [UInt8](repeating: 0, count: 16)
+        // Scans without a bit, which refine all of the image: progressive ones after the first.
+        let first: [UInt8] = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 1, 0]
+        let next: [UInt8] = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0x10]
+        func image(_ kind: UInt8, side: UInt8, scans: Int, comment: Int = 0) -> [UInt8] {
+            let frame: [UInt8] = [0xFF, kind, 0, 11, 8, side, 0, side, 0, 1, 1, 0x11, 0]
+            let comments = Array(
+                repeating: [0xFF, 0xFE, 0xFF, 0xFF] + [UInt8](repeating: 0xDA, count: 65533), count: comment)
+            return [0xFF, 0xD8] + tables + frame + comments.joined() + first
+                + Array(repeating: next, count: scans - 1).joined() + [0xFF, 0xD9]
+        }
+        // 12,800 x 12,800 pixels, for which the file has bytes enough.
+        expectFormatError("expected at most 8 scans of 163840000 pixels in 327893 bytes, found 20") {
+            try decode(image(0xC2, side: 50, scans: 20, comment: 5))
+        }
+        expectFormatError("expected at most 1 scans of 163840000 pixels in 327789 bytes, found 9") {
+            try decode(image(0xCA, side: 50, scans: 9, comment: 5))
+        }
+        expectFormatError("more than 500 scans") { try decode(image(0xC2, side: 1, scans: 600)) }
+        // So few are decoded, up to what they lack.
+        expectFormatError("premature end") { try decode(image(0xC2, side: 1, scans: 400)) }
+    }
+
     @Test func theCallerMayLimitThePixels() throws {
         let bytes = try Fixture.bytes("images/rgb.png")
         let image = try ImageDecoder.decode(bytes, file: "f")

@@ -79,6 +79,41 @@ import Testing
         }
     }
 
+    /// The pickle of a list of names under CIFAR-10's key.
+    private static func names(_ list: [UInt8]) -> [UInt8] {
+        [0x80, 2] + "}U\u{B}label_names](".utf8 + list + "es.".utf8
+    }
+
+    @Test func classNamesAreRead() throws {
+        func parse(_ bytes: [UInt8], isPython: Bool = true) throws -> [String] {
+            try CIFARImages.parseClassNames(bytes, file: "f", variant: .cifar10, isPython: isPython)
+        }
+        let name = Array("U\u{1}aq\0".utf8)
+        let repeated = Array("h\0".utf8)
+        #expect(
+            try parse(Self.names(name + Array(repeating: repeated, count: 9).joined()))
+                == Array(repeating: "a", count: 10))
+        #expect(try parse(Array("a\r\nb\n\nc\nd\ne\nf\ng\nh\ni\nj".utf8), isPython: false).joined() == "abcdefghij")
+        expectFormatError("expected 10 class names, found 2") { _ = try parse(Array("a\nb".utf8), isPython: false) }
+        expectFormatError("expected 'label_names', a list") { _ = try parse(Array("}.".utf8)) }
+        expectFormatError("expected a class name, found None") {
+            _ = try parse(Self.names([UInt8](repeating: 0x4E, count: 10)))
+        }
+        // A long string in many places: one copy for each would fill the memory.
+        let long = Array("T\0\0\u{8}\0".utf8) + [UInt8](repeating: 0x61, count: 1 << 19) + Array("q\0".utf8)
+        expectFormatError("expected 10 class names, found 100001") {
+            _ = try parse(Self.names(long + Array(repeating: repeated, count: 100_000).joined()))
+        }
+        expectFormatError("expected a class name, found 524288 bytes") {
+            _ = try parse(Self.names(long + Array(repeating: repeated, count: 9).joined()))
+        }
+        expectFormatError("expected a string as key, found 524288 bytes") {
+            _ = try parse(
+                Array("}(".utf8) + long + "N".utf8 + Array(repeating: repeated + [0x4E], count: 100_000).joined()
+                    + "u.".utf8)
+        }
+    }
+
     @Test func aFolderOfPicklesIsADataSet() throws {
         let directory = try TemporaryDirectory()
         let folder = CIFARVariant.cifar10.pythonFolder

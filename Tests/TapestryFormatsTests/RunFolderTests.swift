@@ -49,6 +49,11 @@ import Testing
             (line, "expected epoch 2, found 1"), (line.replacing("epoch\":1", with: "epoch\":3"), "expected epoch 2"),
             (line.replacing("epoch\":1", with: "epoch\":0"), "JSON object"),
             (String(repeating: "[", count: 100_000), "JSON object"), ("\u{0}", "JSON object"),
+            // It would do, were it not so long.
+            (
+                line.replacing("epoch\":1", with: "epoch\":2") + String(repeating: " ", count: 1 << 16),
+                "JSON object"
+            ),
         ])
     func wrongLinesAreNamedByTheirOffset(second: String, reason: String) throws {
         try withFolder(metrics: "\(Self.line)\n\n\(second)\n") { folder throws in
@@ -123,5 +128,12 @@ import Testing
 
     @Test(arguments: ["", "{}", "[1]", "[\"a\"", "\"a\"", "[null]"]) func whatIsNoListIsRefused(text: String) {
         expectFormatError("class-names") { _ = try ClassNames.read([ClassNames.key: text], path: "m") }
+    }
+
+    @Test func whatIsTooLongIsRefused() {
+        let text = ClassNames.text(Array(repeating: "", count: 1 << 19))
+        expectFormatError("\"class-names\" has 1572865 bytes, of at most 1048576") {
+            _ = try ClassNames.read([ClassNames.key: text], path: "m")
+        }
     }
 }

@@ -137,13 +137,20 @@ public enum CIFARImages {
     private static func classNames(_ variant: CIFARVariant, folder: String, isPython: Bool) throws -> [String] {
         let path = "\(folder)/\(isPython ? variant.pythonClassNamesFile : variant.classNamesFile)"
         guard FileManager.default.fileExists(atPath: path) else { return variant.classNames }
-        let bytes = try InputFile.read(path, limit: 1 << 20)
-        let names =
-            isPython
-            ? try PythonCIFAR.classNames(bytes, file: path, variant: variant)
-            : String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+        return try parseClassNames(
+            try InputFile.read(path, limit: 1 << 20), file: path, variant: variant, isPython: isPython)
+    }
+
+    /// The class names in the bytes of one of the files that have them. `file` names them in errors.
+    ///
+    /// Throws: `FormatError`.
+    package static func parseClassNames(
+        _ bytes: [UInt8], file: String, variant: CIFARVariant, isPython: Bool
+    ) throws -> [String] {
+        guard !isPython else { return try PythonCIFAR.classNames(bytes, file: file, variant: variant) }
+        let names = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
         guard names.count == variant.classCount else {
-            throw FormatError(file: path, reason: "expected \(variant.classCount) class names, found \(names.count)")
+            throw FormatError(file: file, reason: "expected \(variant.classCount) class names, found \(names.count)")
         }
         return names
     }

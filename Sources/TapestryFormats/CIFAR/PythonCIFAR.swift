@@ -44,8 +44,13 @@ enum PythonCIFAR {
             throw FormatError(
                 file: file, reason: "expected '\(variant.pythonClassNamesKey)', a list, found another value")
         }
+        // Their number first, and no long one: a string may stand in the list over and over.
+        guard values.values.count == variant.classCount else {
+            throw FormatError(
+                file: file, reason: "expected \(variant.classCount) class names, found \(values.values.count)")
+        }
         return try values.values.map { value in
-            guard let name = value.text else {
+            guard let name = value.text(limit: 1000) else {
                 throw FormatError(file: file, reason: "expected a class name, found \(value)")
             }
             return name
@@ -65,7 +70,7 @@ enum PythonCIFAR {
         guard case .dictionary(let entries) = value else {
             throw FormatError(file: file, reason: "expected a pickled dictionary, found \(value)")
         }
-        for (key, _) in entries.pairs where key.text == nil {
+        for (key, _) in entries.pairs where key.text(limit: 1000) == nil {
             throw FormatError(file: file, reason: "expected a string as key, found \(key)")
         }
         return entries

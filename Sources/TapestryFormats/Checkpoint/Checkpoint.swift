@@ -33,9 +33,8 @@ public struct Checkpoint: Equatable, Sendable {
                 kind: file.container == .zip ? .pyTorchZip : .pyTorchLegacy, tensors: file.tensors,
                 typeNames: file.typeNames, metadata: file.facts.mapValues(\.description))
         case .hdf5:
-            return Checkpoint(
-                kind: .hdf5, tensors: try HDF5File.read(path).tensors, typeNames: try HDF5File.typeNames(in: path),
-                metadata: [:])
+            let (file, typeNames) = try HDF5File.readWithTypeNames(path)
+            return Checkpoint(kind: .hdf5, tensors: file.tensors, typeNames: typeNames, metadata: [:])
         }
     }
 

@@ -24,6 +24,7 @@ struct HDF5ChunkTree {
 
     /// Calls `body` with each chunk below the node; that they ascend makes each one's place its own.
     mutating func visit(_ address: Int, parentLevel: Int?, _ body: (Entry) throws -> Void) throws {
+        try storage.chargeNode(at: address)
         guard nodes.insert(address).inserted else {
             throw storage.error("expected each node of a tree once, found one again", at: address)
         }

@@ -67,31 +67,20 @@ struct HDF5Chunking {
         let inner = dimensions[(rowAxis + 1)...].reduce(1, *)
         let rowCount = chunk[rowAxis] * inner
         let usedCount = min(chunk[rowAxis], dimensions[rowAxis] - entry.origin[rowAxis]) * inner
-        var position = entry.origin
+        var rows = HDF5ChunkRows(dimensions, chunk, origin: entry.origin, upTo: rowAxis)
         for _ in 0..<chunkBytes / (rowCount * elementSize) {
-            let isInside = zip(position, dimensions).allSatisfy { $0 < $1 }
-            let first = isInside ? zip(position, dimensions).reduce(0) { $0 * $1.1 + $1.0 } : 0
             var done = 0
             while done < rowCount {
                 let run = try bytes.next((rowCount - done) * elementSize)
                 let count = min(run.count / elementSize, usedCount - done)
-                if isInside && count > 0 {
-                    try bytes.withBytes(run.prefix(count * elementSize)) { try body($0, first + done) }
+                if rows.isInside && count > 0 {
+                    try bytes.withBytes(run.prefix(count * elementSize)) { try body($0, rows.first + done) }
                 }
                 done += run.count / elementSize
             }
-            advance(&position, from: entry.origin)
+            rows.advance()
         }
         try bytes.expectEnd()
-    }
-
-    /// Steps to the chunk's next row.
-    private func advance(_ position: inout [Int], from origin: [Int]) {
-        for axis in stride(from: rowAxis - 1, through: 0, by: -1) {
-            position[axis] += 1
-            if position[axis] < origin[axis] + chunk[axis] { return }
-            position[axis] = origin[axis]
-        }
     }
 
     /// The outermost axis behind which chunks are as wide as the dataset.
@@ -99,5 +88,52 @@ struct HDF5Chunking {
         var axis = dimensions.count - 1
         while axis > 0 && chunk[axis] == dimensions[axis] { axis -= 1 }
         return axis
+    }
+}
+
+/// The rows of a chunk, one after the other. A chunk may have as many as elements, in 32 dimensions: so a step touches
+/// only the axes that it moves along.
+private struct HDF5ChunkRows {
+    private struct Axis {
+        let extent: Int
+        /// How many of them are within the dataset.
+        let inside: Int
+        /// From one to the next, in elements of the dataset.
+        let stride: Int
+        var index = 0
+    }
+
+    /// Those of more than one row, the outermost first.
+    private var axes: [Axis] = []
+    private var outsideCount = 0
+    /// The index in the dataset of the row's first element, if it is inside.
+    private(set) var first = 0
+
+    init(_ dimensions: [Int], _ chunk: [Int], origin: [Int], upTo rowAxis: Int) {
+        var stride = 1
+        for axis in dimensions.indices.reversed() {
+            first += origin[axis] * stride
+            if axis < rowAxis && chunk[axis] > 1 {
+                let inside = min(chunk[axis], dimensions[axis] - origin[axis])
+                axes.append(Axis(extent: chunk[axis], inside: inside, stride: stride))
+            }
+            stride *= dimensions[axis]
+        }
+        axes.reverse()
+    }
+
+    var isInside: Bool { outsideCount == 0 }
+
+    /// Steps to the next row. Outside, indices may not fit in an integer: they wrap, and are whole again inside.
+    mutating func advance() {
+        for level in axes.indices.reversed() {
+            axes[level].index += 1
+            first &+= axes[level].stride
+            if axes[level].index == axes[level].inside { outsideCount += 1 }
+            if axes[level].index < axes[level].extent { return }
+            first &-= axes[level].extent &* axes[level].stride
+            axes[level].index = 0
+            outsideCount -= 1
+        }
     }
 }

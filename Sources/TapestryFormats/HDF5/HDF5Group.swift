@@ -47,6 +47,7 @@ struct HDF5GroupReader {
                 "expected at most \(HDF5Limits.linkCount) links with \(HDF5Limits.nameBytes) bytes of names, found more",
                 at: offset)
         }
+        try storage.chargeLink(name.utf8.count + prefix.utf8.count, at: offset)
     }
 }
 
@@ -85,6 +86,7 @@ extension HDF5GroupReader {
     }
 
     private mutating func expectNew(_ address: Int) throws {
+        try storage.chargeNode(at: address)
         guard nodes.insert(address).inserted else {
             throw storage.error("expected each node of a tree once, found one again", at: address)
         }

@@ -4,15 +4,16 @@ final class HDF5Storage {
     private let file: InputFile
     /// What the superblock says of the trees' nodes.
     var capacities = HDF5Superblock.NodeCapacities()
-    /// Bytes of tensors that may still be made.
-    private var tensorAllowance: Int
+    /// Bytes that may still be kept: tensors, links and what is known of nodes.
+    private var keptAllowance: Int
     /// Bytes of structures, and apart from them of chunks, that may still be read: each a bound on time.
     private var metadataAllowance: Int
     private var chunkAllowance: Int
 
-    /// What is added to twice the file's size. Beside the tensors, reading needs memory only for what `HDF5Limits`
-    /// bounds, so that both together stay within twice the file and 64 MB.
-    private static let tensorSlack = 32 << 20
+    /// What is added to twice the file's size. Beside what is kept, reading needs memory only for what `HDF5Limits`
+    /// bounds, one object header and the nodes above one leaf, so that both together stay within twice the file and
+    /// 64 MB.
+    private static let keptSlack = 32 << 20
     private static let metadataSlack = 16 << 20
     private static let chunkSlack = 64 << 20
 
@@ -20,7 +21,7 @@ final class HDF5Storage {
         file = try InputFile(path: path)
         let (twice, overflow) = file.size.multipliedReportingOverflow(by: 2)
         let bounded = overflow ? Int.max / 2 : min(twice, Int.max / 2)
-        tensorAllowance = bounded + Self.tensorSlack
+        keptAllowance = bounded + Self.keptSlack
         metadataAllowance = bounded + Self.metadataSlack
         chunkAllowance = bounded + Self.chunkSlack
     }
@@ -55,11 +56,31 @@ final class HDF5Storage {
         try file.read(into: buffer, at: address)
     }
 
+    /// What is kept for each of them beside its bytes, while the lists that hold it grow.
+    private enum Cost {
+        /// The shape has up to 32 dimensions.
+        static let tensor = 640
+        static let link = 160
+        static let node = 48
+    }
+
     /// Accounts for a tensor of `count` bytes in memory, before it is made.
     func chargeTensor(_ count: Int, at address: Int) throws {
-        try Self.charge(count, to: &tensorAllowance) {
+        try chargeKept(Cost.tensor, at: address)
+        try chargeKept(count, at: address)
+    }
+
+    /// Accounts for a link, before it is kept; `count` are the bytes of its path.
+    func chargeLink(_ count: Int, at address: Int) throws { try chargeKept(Cost.link + count, at: address) }
+
+    /// Accounts for a tree's node, before it is remembered as seen.
+    func chargeNode(at address: Int) throws { try chargeKept(Cost.node, at: address) }
+
+    private func chargeKept(_ count: Int, at address: Int) throws {
+        try Self.charge(count, to: &keptAllowance) {
             error(
-                "expected tensors of at most twice the file's \(size) bytes and 32 MB in all, found more", at: address)
+                "expected tensors of at most twice the file's \(size) bytes and 32 MB in all, with their names, "
+                    + "found more", at: address)
         }
     }
 
@@ -89,10 +110,10 @@ enum HDF5Limits {
     static let groupDepth = 32
     /// All blocks of one object header, and the messages in them.
     static let headerBytes = 4 << 20
-    static let messageCount = 1 << 16
+    static let messageCount = 1 << 15
     /// A node of a B-tree, and the levels above its leaves.
     static let nodeBytes = 256 << 10
-    static let treeLevel = 63
+    static let treeLevel = 31
     /// Dimensions of a dataset: the format's own limit.
     static let rank = 32
 }

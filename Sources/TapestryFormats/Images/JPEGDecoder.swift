@@ -21,9 +21,10 @@ enum JPEGDecoder {
         try ImageDecoder.checkSize(
             width: Int(width), height: Int(height), limit: pixelLimit, byteCount: bytes.count,
             pixelsPerByte: pixelsPerByte, file: file)
+        try JPEGScans(bytes).check(pixelCount: Int(width) * Int(height), file: file)
         let count = Int(width) * Int(height) * 3
         let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            // Progressive files may repeat scans without end: the limit turns those into an error.
+            // Of more than 500 scans libjpeg-turbo makes an error; how long fewer may take is bounded above.
             let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
             let status = tjDecompress2(
                 handle, bytes, UInt(bytes.count), buffer.baseAddress, width, 0, height, Int32(TJPF_RGB.rawValue), flags)

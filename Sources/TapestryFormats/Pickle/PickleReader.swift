@@ -33,7 +33,7 @@ struct PickleReader {
 
     /// What a value costs at most in memory: on the stack, in a container, in the memo, on its own.
     private enum Cost {
-        static let slot = 32
+        static let slot = 48
         static let memo = 96
         static let bytes = 80
         static let container = 160
@@ -126,9 +126,15 @@ struct PickleReader {
         case UInt8(ascii: "}"): try push(.dictionary(try dictionary()))
         case 0x8F: try push(.set(try sequence([])))
         case UInt8(ascii: ")"): try push(.tuple(try sequence([])))
-        case 0x85...0x87: try push(.tuple(try sequence(try pop(Int(opcode) - 0x84))))
-        case UInt8(ascii: "t"): try push(.tuple(try sequence(try popToMark())))
-        case 0x91: try push(.set(try sequence(try popToMark())))
+        case 0x85...0x87:
+            let values = try pop(Int(opcode) - 0x84)
+            try push(.tuple(try sequence(values)))
+        case UInt8(ascii: "t"):
+            let values = try popToMark()
+            try push(.tuple(try sequence(values)))
+        case 0x91:
+            let values = try popToMark()
+            try push(.set(try sequence(values)))
         default: return false
         }
         return true
@@ -214,14 +220,22 @@ extension PickleReader {
 
     private mutating func pop(_ count: Int) throws -> [PickleValue] {
         guard stack.count - base >= count else { throw error("expected \(count) values, found fewer") }
-        defer { stack.removeLast(count) }
-        return Array(stack.suffix(count))
+        return cut(count)
     }
 
     private mutating func popToMark() throws -> [PickleValue] {
         guard let mark = marks.popLast() else { throw error("expected a mark, found none") }
-        defer { stack.removeLast(stack.count - mark) }
-        return Array(stack[mark...])
+        return cut(stack.count - mark)
+    }
+
+    /// Takes values off the stack, one at a time. As long as anything else holds the stack, a slice of it or a copy of the
+    /// reader, taking one off is to copy it whole; and pickles ask for it at every other byte.
+    private mutating func cut(_ count: Int) -> [PickleValue] {
+        var values: [PickleValue] = []
+        values.reserveCapacity(count)
+        for _ in 0..<count { values.append(stack.removeLast()) }
+        values.reverse()
+        return values
     }
 
     /// Refuses values that are already as deep as they may be, before they go one level deeper.
@@ -231,6 +245,8 @@ extension PickleReader {
         }
     }
 
+    /// Precondition: the values are off the stack already. A call of a method that does not change the reader copies it
+    /// before its arguments are evaluated.
     private func sequence(_ values: [PickleValue]) throws -> PickleSequence {
         try checkDepth(values)
         try budget.charge(Cost.container + values.count * Cost.slot)

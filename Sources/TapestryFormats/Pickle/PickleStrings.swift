@@ -15,6 +15,7 @@ extension PickleValue {
     func text(limit: Int) -> String? {
         switch self {
         case .text(let text), .bytes(let text): text.bytes.count <= limit ? self.text : nil
+        case .object: encoded.map { $0.count <= limit } == true ? self.text : nil
         default: nil
         }
     }

@@ -1,3 +1,5 @@
+import TapestryCore
+
 /// The tensors by name in what a checkpoint's pickle holds, and the plain values beside them.
 ///
 /// A state dict stands alone, or in a dictionary under one of `wrappers`, or is made from a pickled network module by
@@ -73,7 +75,8 @@ struct PyTorchStateDict {
     }
 
     private mutating func add(_ tensor: PyTorchTensor, name: String) throws {
-        try budget.charge(256 + name.utf8.count)
+        // A tensor in many places is kept in each, with its sizes and strides.
+        try budget.charge(384 + name.utf8.count + 16 * tensor.layout.shape.rank)
         tensors.append((name, tensor))
     }
 

@@ -91,6 +91,7 @@ struct PyTorchTensor: Hashable {
         case .tuple(let tuple), .list(let tuple):
             guard tuple.values.count <= StridedLayout.largestRank else { return nil }
             var integers: [Int] = []
+            integers.reserveCapacity(tuple.values.count)
             for element in tuple.values {
                 guard case .integer(let integer) = element else { return nil }
                 integers.append(integer)

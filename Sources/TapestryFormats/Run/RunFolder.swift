@@ -29,8 +29,10 @@ public struct RunFolder: Equatable, Sendable {
 // MARK: - The record of the epochs
 
 extension RunFolder {
-    /// Of a record's bytes: a million epochs fit.
-    private static let metricsSizeLimit = 1 << 28
+    /// Of a record's bytes: fifty thousand epochs fit.
+    private static let metricsSizeLimit = 1 << 24
+    /// Of a line's, which has some hundreds: a decoder may make of each byte many in memory.
+    private static let lineSizeLimit = 1 << 16
 
     /// The first so many epochs of the record, without a gap; later ones are of a run that came to its end before its
     /// state was saved. There are none before the first epoch has ended.
@@ -47,7 +49,9 @@ extension RunFolder {
             let line = bytes[offset...].prefix { $0 != UInt8(ascii: "\n") }
             defer { offset += line.count + 1 }
             if line.isEmpty { continue }
-            guard let epoch = try? decoder.decode(EpochMetrics.self, from: Data(line)), epoch.isPossible else {
+            guard line.count <= Self.lineSizeLimit,
+                let epoch = try? decoder.decode(EpochMetrics.self, from: Data(line)), epoch.isPossible
+            else {
                 throw FormatError(file: metrics, offset: offset, reason: "expected a JSON object of an epoch's metrics")
             }
             let expected = read.last.map { $0.epoch + 1 } ?? min(epoch.epoch, 1)
