@@ -81,10 +81,10 @@ import Testing
                 + Array(repeating: next, count: scans - 1).joined() + [0xFF, 0xD9]
         }
         // 12,800 x 12,800 pixels, for which the file has bytes enough.
-        expectFormatError("expected at most 8 scans of 163840000 pixels in 327893 bytes, found 20") {
+        expectFormatError("expected at most 8 scans of 163840000 pixels in 327994 bytes, found 20") {
             try decode(image(0xC2, side: 50, scans: 20, comment: 5))
         }
-        expectFormatError("expected at most 1 scans of 163840000 pixels in 327789 bytes, found 9") {
+        expectFormatError("expected at most 1 scans of 163840000 pixels in 327884 bytes, found 9") {
             try decode(image(0xCA, side: 50, scans: 9, comment: 5))
         }
         expectFormatError("more than 500 scans") { try decode(image(0xC2, side: 1, scans: 600)) }
