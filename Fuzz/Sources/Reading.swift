@@ -17,7 +17,25 @@ enum Reading {
     }
 
     static func model(_ input: Input) throws {
-        let model = try ModelFile.read(input.write())
+        let path = input.write()
+        try each([ownModel, publishedModel]) { try $0(path) }
+    }
+
+    /// Takes the tensors in any of the forms in which programs publish them.
+    private static func publishedModel(_ path: String) throws {
+        let checkpoint = try Checkpoint.read(path)
+        guard ModelFile.isModel(checkpoint) else { return }
+        let model = try ModelFile.model(in: checkpoint, path: path)
+        use(model.graph)
+        for layout in [StateDict.Layout.training, .deployed] {
+            let tensors = StateDict.tensors(of: model, layout: layout)
+            let weights = try StateDict.weights(of: model.graph, from: tensors)
+            require(weights.tensors.keys == model.weights.tensors.keys, "the weights of a model")
+        }
+    }
+
+    private static func ownModel(_ path: String) throws {
+        let model = try ModelFile.read(path)
         use(model.graph)
         let first = try rewritten { try ModelFile.write(model, to: $0) }
         let copy = try ModelFile.read(Input.copyPath)
@@ -26,8 +44,10 @@ enum Reading {
     }
 
     static func pyTorch(_ input: Input) throws {
-        let checkpoint = try Checkpoint.read(input.write())
+        let path = input.write()
+        let checkpoint = try Checkpoint.read(path)
         require(checkpoint.typeNames.count == checkpoint.tensors.count, "types")
+        try publishedModel(path)
         // Names that all begin with what DataParallel adds would lose it.
         let tensors = numbered(checkpoint.tensors) { $0.hasPrefix("module.") }
         let first = try rewritten { try PyTorchCheckpoint.write(tensors, to: $0, under: "state_dict") }

@@ -24,10 +24,16 @@ enum Seeds {
 
     static func models() throws -> [[UInt8]] {
         var random = RandomStream(seed: 1, purpose: .test)
-        return try samples().map { graph in
-            let model = try Model(graph: graph, weights: random.weights(for: graph), facts: ["note": "\"\n"])
-            return try written { try ModelFile.write(model, to: $0) }
+        let models = try samples().map {
+            try Model(graph: $0, weights: random.weights(for: $0), facts: ["note": "\"\n"])
         }
+        return try models.map { model in try written { try ModelFile.write(model, to: $0) } }
+            + models.prefix(6).map { model in
+                _ = try written { try ModelFile.write(model, to: $0) }
+                let metadata = try SafetensorsFile.metadata(in: Input.copyPath)
+                let tensors = StateDict.tensors(of: model, layout: .deployed)
+                return try written { try SafetensorsFile(metadata: metadata, tensors: tensors).write(to: $0) }
+            }
     }
 
     private static func samples() throws -> [Graph] {
@@ -38,7 +44,13 @@ enum Seeds {
     /// Of both containers; networks and trainings are among them.
     static func pyTorch() throws -> [[UInt8]] {
         let files = try [".pt", ".pth.tar", ".t7"].flatMap { try Fixture.all("pytorch", ending: $0) }
-        return try files.filter { $0.count <= 8192 } + [written { try PyTorchCheckpoint.write(tensors, to: $0) }]
+        var random = RandomStream(seed: 3, purpose: .test)
+        let models = try samples().map { graph in
+            let model = try Model(graph: graph, weights: random.weights(for: graph))
+            return try written { try ModelFile.writePyTorch(model, layout: .deployed, to: $0) }
+        }
+        return try (files + models).filter { $0.count <= 8192 }
+            + [written { try PyTorchCheckpoint.write(tensors, to: $0) }]
     }
 
     static func hdf5() throws -> [[UInt8]] {
