@@ -42,7 +42,9 @@ var targets: [Target] = [
         name: "TapestryCoreTests", dependencies: ["TapestryCore", "TapestryTestSupport"], swiftSettings: strict),
     .testTarget(
         name: "TapestryRewritesTests",
-        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryTestSupport"],
+        dependencies: [
+            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryTestSupport",
+        ],
         swiftSettings: strict),
     .testTarget(
         name: "TapestryMethodsTests",

@@ -25,8 +25,7 @@ struct Tapestry: AsyncParsableCommand {
         version: version,
         subcommands: [
             Train.self, Evaluate.self, Convert.self, Validate.self, Predict.self, Report.self, CountCommand.self,
-            Archs.self, Show.self,
-            DataCommand.self, Doctor.self, Demo.self,
+            ScoreCommand.self, Archs.self, Show.self, DataCommand.self, Doctor.self, Demo.self,
         ])
 
     static func main() async {

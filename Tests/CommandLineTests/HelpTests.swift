@@ -3,7 +3,7 @@ import Testing
 @Suite("Help, version and completions")
 struct HelpTests {
     private static let commands = [
-        "train", "evaluate", "convert", "validate", "predict", "report", "count", "archs", "show", "data",
+        "train", "evaluate", "convert", "validate", "predict", "report", "count", "score", "archs", "show", "data",
         "data verify", "doctor", "demo",
     ]
 
