@@ -63,13 +63,13 @@ struct StorageFormatTests {
         #expect(figures.magnitudes == 1)
         // 4 + 3 + 16
         #expect(Self.bits(figures)[.maskAndSigns] == 23)
-        #expect(Self.bits(figures)[.twoMasks] == 8 + 16)
+        #expect(Self.bits(figures)[.twoMasks] == 24)
     }
 
     @Test func whatHasNoZerosNeedsNoMask() {
         let figures = WeightFigures(Tensor(shape: [2, 2], elements: [1, -1, -1, 1]))
-        #expect(Self.bits(figures)[.mask] == 4 * 16)
-        #expect(Self.bits(figures)[.maskAndSigns] == 4 + 16)
+        #expect(Self.bits(figures)[.mask] == 64)
+        #expect(Self.bits(figures)[.maskAndSigns] == 20)
         Self.expectSmallest(figures, .maskAndSigns, 20)
     }
 
