@@ -9,7 +9,7 @@ import TapestryRewrites
 struct Convert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Turn a trained network into the cheapest equivalent one, with proof that it is equivalent.",
-        usage: "tapestry convert MODEL -o OUT [--arch A --method M] [--data DIR] [--json] …",
+        usage: "tapestry convert MODEL -o OUT [--data DIR] [--for-training] [--json] …",
         discussion: """
             Batch norms are folded into the layers before them, the branches of asymmetric blocks become one kernel, \
             shifts become the taps of the next convolution, dropout goes. Both networks then run in double precision \
