@@ -143,7 +143,11 @@ extension Convert {
                 "--for-training: name the network to train by --arch and --method, or by --method alone to rewrite the "
                     + "model's own")
         }
-        return (try assignment.apply(to: source.graph), assignment.text)
+        let earlier = source.facts["method"].flatMap { $0 == "dense" ? nil : $0 }
+        return (
+            try assignment.apply(to: source.graph),
+            [earlier, assignment.text].compactMap { $0 }.joined(separator: ",")
+        )
     }
 }
 

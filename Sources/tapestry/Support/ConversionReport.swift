@@ -42,7 +42,7 @@ extension Certificate {
     /// What it says, in a line.
     var text: String {
         let inputs = [(randomInputs, "random inputs"), (images, "images")].filter { $0.0 > 0 }
-            .map { "\($0.0) \($0.1)" }.joined(separator: " and ")
+            .map { $0.0 == 1 ? "1 \($0.1.dropLast())" : "\($0.0) \($0.1)" }.joined(separator: " and ")
         return "Equivalent on \(inputs), computed in double precision: outputs differ by at most\n"
             + "\(largestAbsoluteDifference.significant(3)), \(largestRelativeDifference.significant(3)) of the largest one; "
             + "\(top1Agreement.percent) of the inputs keep their class\n"
