@@ -17,13 +17,4 @@ public struct FrozenModel: Sendable {
         }
         self.model = model
     }
-
-    /// The same network with other facts.
-    public func with(facts: [String: String]) -> FrozenModel { FrozenModel(self, facts: facts) }
-
-    private init(_ other: FrozenModel, facts: [String: String]) {
-        var model = other.model
-        model.facts = facts
-        self.model = model
-    }
 }

@@ -81,7 +81,7 @@ struct Convert: AsyncParsableCommand {
         let certificate = try await certificate(source, result, random: count - taken.count, images: Array(taken))
         guard certificate.holds else { throw Self.failure(certificate, model: model) }
         var certified = result
-        certified.facts["certificate"] = String(decoding: try Self.encoder.encode(certificate), as: UTF8.self)
+        certified.facts[Certificate.fact] = try certificate.json
         try form.write(certified, layout: forTraining ? .training : .deployed, to: output)
         try report(
             ConversionReport(
@@ -154,12 +154,6 @@ extension Convert {
 // MARK: - The certificate
 
 extension Convert {
-    private static var encoder: JSONEncoder {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return encoder
-    }
-
     /// As many inputs as some ten seconds of the reference interpreter allow, from 2 to 32.
     private static func affordableInputs(_ macs: Int) -> Int { min(32, max(2, 8_000_000_000 / max(macs, 1))) }
 

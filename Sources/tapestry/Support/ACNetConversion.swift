@@ -1,4 +1,3 @@
-import Foundation
 import TapestryCore
 import TapestryFormats
 import TapestryMethods
@@ -37,10 +36,7 @@ struct ACNetConversion {
         guard let certificate else { throw FormatError(file: path, reason: "has no asymmetric block") }
         let kept = tensors.filter { !ACBCheckpoint.isPartOfBlock($0.name) }
         let fused = fusions.flatMap { StateDict.tensors(of: $0.fused.model, layout: .deployed) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let facts = ["certificate": String(decoding: try encoder.encode(certificate), as: UTF8.self)]
-        try form.write(fused + kept, facts: facts, to: output)
+        try form.write(fused + kept, facts: [Certificate.fact: try certificate.json], to: output)
         return ConversionReport(
             model: path, output: output, source: nil, result: nil, blocks: fusions.count, certificate: certificate)
     }

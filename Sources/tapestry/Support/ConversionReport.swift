@@ -1,3 +1,4 @@
+import Foundation
 import TapestryCore
 import TapestryFormats
 import TapestryRewrites
@@ -39,7 +40,19 @@ struct ConversionReport: Encodable {
 }
 
 extension Certificate {
-    /// What it says, in a line.
+    /// Under which name a converted file keeps it.
+    static let fact = "certificate"
+
+    /// As files keep it.
+    var json: String {
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return String(decoding: try encoder.encode(self), as: UTF8.self)
+        }
+    }
+
+    /// What it says to a reader.
     var text: String {
         let inputs = [(randomInputs, "random inputs"), (images, "images")].filter { $0.0 > 0 }
             .map { $0.0 == 1 ? "1 \($0.1.dropLast())" : "\($0.0) \($0.1)" }.joined(separator: " and ")
