@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import TapestryCore
 import TapestryData
 import TapestryFormats
