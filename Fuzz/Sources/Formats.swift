@@ -62,11 +62,11 @@ extension Format {
             longest: 4096, seeds: Seeds.metrics, read: Reading.metrics),
         Format(
             "class-names", "names of classes, as model files have them",
-            longest: 2048, seeds: { [Array(ClassNames.text(["cat", "a \"b\"\n\\", "日本", "\u{1}", ""]).utf8)] }
+            longest: 2048, seeds: { [Array(NameList.classNames.text(["cat", "a \"b\"\n\\", "日本", "\u{1}", ""]).utf8)] }
         ) { input in
             guard let text = String(validating: input.buffer, as: UTF8.self) else { return }
-            let names = try ClassNames.read([ClassNames.key: text], path: Input.path) ?? []
-            let again = try ClassNames.read([ClassNames.key: ClassNames.text(names)], path: Input.path)
+            let names = try NameList.classNames.read([NameList.classNames.key: text], path: Input.path) ?? []
+            let again = try NameList.classNames.read([NameList.classNames.key: NameList.classNames.text(names)], path: Input.path)
             require(again?.elementsEqual(names) { $0.utf8.elementsEqual($1.utf8) } == true, "names of classes")
         },
     ]

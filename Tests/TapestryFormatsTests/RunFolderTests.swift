@@ -122,18 +122,18 @@ import Testing
 @Suite("Names of classes") struct ClassNamesTests {
     @Test func namesComeBack() throws {
         let names = ["cat", "a \"b\"\n\\", "日本", ""]
-        #expect(try ClassNames.read([ClassNames.key: ClassNames.text(names)], path: "m") == names)
-        #expect(try ClassNames.read([:], path: "m") == nil)
+        #expect(try NameList.classNames.read([NameList.classNames.key: NameList.classNames.text(names)], path: "m") == names)
+        #expect(try NameList.classNames.read([:], path: "m") == nil)
     }
 
     @Test(arguments: ["", "{}", "[1]", "[\"a\"", "\"a\"", "[null]"]) func whatIsNoListIsRefused(text: String) {
-        expectFormatError("class-names") { _ = try ClassNames.read([ClassNames.key: text], path: "m") }
+        expectFormatError("class-names") { _ = try NameList.classNames.read([NameList.classNames.key: text], path: "m") }
     }
 
     @Test func whatIsTooLongIsRefused() {
-        let text = ClassNames.text(Array(repeating: "", count: 1 << 19))
+        let text = NameList.classNames.text(Array(repeating: "", count: 1 << 19))
         expectFormatError("\"class-names\" has 1572865 bytes, of at most 1048576") {
-            _ = try ClassNames.read([ClassNames.key: text], path: "m")
+            _ = try NameList.classNames.read([NameList.classNames.key: text], path: "m")
         }
     }
 }

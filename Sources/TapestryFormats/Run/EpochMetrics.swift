@@ -6,11 +6,14 @@ public struct EpochMetrics: Equatable, Sendable {
     public var training: Training?
     /// nil for an epoch after which the network was not tested.
     public var test: Test?
+    /// The layers that are quantised as they are trained; nil in a run that quantises none.
+    public var ternaryLayers: [TernaryLayerFigures]?
 
-    public init(epoch: Int, training: Training?, test: Test?) {
+    public init(epoch: Int, training: Training?, test: Test?, ternaryLayers: [TernaryLayerFigures]? = nil) {
         self.epoch = epoch
         self.training = training
         self.test = test
+        self.ternaryLayers = ternaryLayers
     }
 
     public struct Training: Codable, Equatable, Sendable {
@@ -69,18 +72,21 @@ public struct EpochMetrics: Equatable, Sendable {
         let trained = training.map { [$0.learningRate, $0.loss, $0.top1, $0.imagesPerSecond, $0.seconds] }
         let tested = test.map { [$0.loss, $0.top1, $0.top5, $0.seconds] }
         guard epoch == 0 ? trained == nil && tested != nil : epoch > 0 && trained != nil else { return false }
+        guard ternaryLayers?.allSatisfy(\.isPossible) != false else { return false }
         return ((trained ?? []) + (tested ?? [])).allSatisfy { $0.isFinite && $0 >= 0 && $0 < 1e15 }
     }
 }
 
 extension EpochMetrics: Codable {
     private enum EpochKey: CodingKey {
-        case epoch
+        case epoch, ternaryLayers
     }
 
     /// Throws `DecodingError` too where only some figures of the training or of the test are there.
     public init(from decoder: any Decoder) throws {
-        epoch = try decoder.container(keyedBy: EpochKey.self).decode(Int.self, forKey: .epoch)
+        let container = try decoder.container(keyedBy: EpochKey.self)
+        epoch = try container.decode(Int.self, forKey: .epoch)
+        ternaryLayers = try container.decodeIfPresent([TernaryLayerFigures].self, forKey: .ternaryLayers)
         let trained = try decoder.container(keyedBy: Training.CodingKeys.self)
         let isTrained = Training.CodingKeys.allCases.contains { trained.contains($0) }
         training = isTrained ? try Training(from: decoder) : nil
@@ -92,6 +98,7 @@ extension EpochMetrics: Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: EpochKey.self)
         try container.encode(epoch, forKey: .epoch)
+        try container.encodeIfPresent(ternaryLayers, forKey: .ternaryLayers)
         try training?.encode(to: encoder)
         try test?.encode(to: encoder)
     }

@@ -10,8 +10,9 @@ public final class TorchNetwork {
         public let name: String
         public let role: ParameterRole
         public let value: TorchTensor
-        /// What its gradient is multiplied by, to stay on the support.
-        let mask: TorchTensor?
+        /// One where a weight of the support is and zero elsewhere, by which its gradient is multiplied; nil where all
+        /// of it is on the support.
+        public let mask: TorchTensor?
     }
 
     public let graph: Graph
@@ -100,6 +101,28 @@ public final class TorchNetwork {
         try tensor.setRequiresGrad(true)
         positions[name] = parameters.count
         parameters.append(TrainedParameter(name: name, role: role, value: tensor, mask: mask))
+    }
+
+    /// The tensors that hold the weights of a convolution or a linear layer, its bias left out.
+    public func weightParameters(of node: String) -> [TrainedParameter] {
+        let names =
+            realizations[node].map { realization in
+                realization.pieces.indices.map { realization.parameterName(of: $0, in: node) }
+            } ?? ["\(node).weight"]
+        return names.compactMap { positions[$0] }.map { parameters[$0] }
+    }
+
+    /// Takes over the values of all parameters and running statistics. Throws `GraphError` where they do not fit.
+    public func load(_ weights: Weights) throws {
+        try weights.check(against: graph)
+        let values = try scattered(weights.tensors)
+        try Torch.withoutGradients { () throws(TorchError) in
+            for parameter in parameters {
+                try parameter.value.copy(from: TorchTensor(values[parameter.name]!, on: device))
+            }
+            for (name, tensor) in statistics { try tensor.copy(from: TorchTensor(values[name]!, on: device)) }
+        }
+        batchCounts = weights.batchCounts
     }
 
     /// The values of all parameters and running statistics now, as a model stores them: waits for the device.

@@ -45,7 +45,7 @@ extension [NamedTensor] {
 
     /// Copies `source` into the tensors of the same names. Throws, having copied nothing, unless both have the same
     /// names and shapes.
-    func copy(from source: [NamedTensor], for operation: String) throws(TorchError) {
+    package func copy(from source: [NamedTensor], for operation: String) throws(TorchError) {
         let byName = Dictionary(source.map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
         guard source.count == count, byName.count == count else {
             throw TorchError(operation: operation, message: "\(source.count) tensors given for \(count)")

@@ -51,6 +51,9 @@ public struct Recipe: Hashable, Sendable {
     /// Test the untrained network, which then is the first to beat.
     public var testBeforeTraining = false
 
+    /// The top-1 accuracy in per cent at which training ends, be there epochs left; nil to train them all.
+    public var targetAccuracy: Double?
+
     public var optimizer = OptimizerKind.sgd
     public var learningRate = 0.1
     public var momentum = 0.9

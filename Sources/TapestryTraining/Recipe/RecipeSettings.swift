@@ -12,6 +12,7 @@ extension Recipe {
         .integer("test-every", \.testEvery, in: 1...1_000_000),
         .integer("test-last", \.testLast, in: 1...1_000_000),
         .bool("test-before-training", \.testBeforeTraining),
+        .optionalReal("target-accuracy", \.targetAccuracy, in: 0...100),
         .choice("optimizer", \.optimizer),
         .real("learning-rate", \.learningRate, in: 0...1e6),
         .real("momentum", \.momentum, in: 0...1),

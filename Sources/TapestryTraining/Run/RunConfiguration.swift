@@ -38,12 +38,16 @@ public struct RunConfiguration: Equatable, Sendable {
 
     public var seed: UInt64 = 1
     public var initialWeights = InitialWeights.random
+    /// The model file or checkpoint whose network and weights the run starts from; nil for `initialWeights`.
+    public var model: String?
     /// "cpu" or "cuda:0".
     public var device = "cpu"
     public var precision = Precision.fp32
     /// Threads that compute. Sums are split among them, so the result's last bits depend on their number.
     public var threads = 1
     public var recipe: Recipe
+    /// How layers are quantised as they are trained; nil where none are.
+    public var ternarization: TernarizationSettings?
 
     public init(
         architecture: String, classes: Int, imageSize: Int, channels: Int, data: String, dataset: DatasetKind,

@@ -23,10 +23,12 @@ extension RunConfiguration {
         .optionalInteger("limit-test", \.testLimit, in: 1...Int.max),
         seedField,
         .choice("initial-weights", \.initialWeights),
+        modelField,
         .string("device", \.device),
         .choice("precision", \.precision),
         .integer("threads", \.threads, in: 1...65_536),
         recipeField,
+        ternarizationField,
     ]
 
     /// The text of `config.yaml`.
@@ -41,6 +43,8 @@ extension RunConfiguration {
         let values = try ConfigurationValue.read(path)
         for field in Self.fields {
             guard let value = values[field.key] else {
+                // What need not be given need not stand there.
+                if field.read(self).content == .null { continue }
                 throw ConfigurationError(file: path, line: nil, reason: "has no \"\(field.key)\"")
             }
             do { try field.write(&self, value) } catch {
@@ -112,6 +116,21 @@ extension RunConfiguration {
                 throw Field<RunConfiguration>.expected("a whole number from 0", for: "seed", value)
             }
             configuration.seed = seed
+        })
+
+    private static let modelField = Field<RunConfiguration>(
+        key: "model", read: { ConfigurationValue($0.model.map { .string($0) } ?? .null) },
+        write: { configuration, value throws(SettingError) in
+            guard value.content == .null || value.string?.isEmpty == false else {
+                throw Field<RunConfiguration>.expected("null or the path of a file", for: "model", value)
+            }
+            configuration.model = value.string
+        })
+
+    private static let ternarizationField = Field<RunConfiguration>(
+        key: "ternarization", read: { $0.ternarization?.configuration ?? ConfigurationValue(.null) },
+        write: { configuration, value throws(SettingError) in
+            configuration.ternarization = value.content == .null ? nil : try TernarizationSettings(value)
         })
 
     private static let recipeField = Field<RunConfiguration>(

@@ -21,6 +21,12 @@ extension Trainer {
             throw FormatError(file: folder.state, reason: "it is at a later step than an epoch of these data has")
         }
         if configuration.recipe.resetOptimizer, position.step == 0 { try step.resetOptimizer() }
+        if let ternarization = configuration.ternarization, position.step == 0, position.epoch > 0,
+            position.epoch == ternarization.assigningEpochs
+        {
+            let best = position.bestTop1 == nil ? nil : try ModelFile.read(folder.best).weights
+            try step.freeze(try best ?? step.network.weights())
+        }
         for segment in plan.segments(epoch: position.epoch, from: position.step) { try train(on: segment) }
         // Evaluation may take longer than whoever asks the program to end will wait.
         try saveState()
@@ -77,7 +83,9 @@ extension Trainer {
             try TorchRuntime.setSeed(stream.next())
         }
         let result: TrainingStep.Result
-        do { result = try step(images, labels, learningRate: learningRate) } catch let error as LossNotFinite {
+        do {
+            result = try step(images, labels, learningRate: learningRate, epoch: position.epoch)
+        } catch let error as LossNotFinite {
             throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step + 1)
         }
         position.step += 1
@@ -104,7 +112,8 @@ extension Trainer {
     func record(epoch: Int, training: EpochMetrics.Training?) throws {
         let (tested, weights) = try step.withAverages { (try test(afterEpoch: epoch), try step.network.weights()) }
         try requireFinite(weights)
-        let recorded = EpochMetrics(epoch: epoch, training: training, test: tested)
+        let recorded = EpochMetrics(
+            epoch: epoch, training: training, test: tested, ternaryLayers: try step.ternaryLayers)
         let isBest = (tested?.top1 ?? -1) > (position.bestTop1 ?? -1)
         metrics.append(recorded)
         position = TrainingState.Position(
@@ -165,9 +174,12 @@ extension Trainer {
             "classes": String(configuration.classes),
             "epoch": String(epoch.epoch),
         ]
+        facts[NameList.quantizedLayers.key] = configuration.ternarization.map {
+            NameList.quantizedLayers.text($0.fixedLayers + $0.layers)
+        }
         facts["top1"] = epoch.test.map { String($0.top1) }
         facts["normalization"] = data.preprocessing.normalization.name
-        facts[ClassNames.key] = ClassNames.text(data.training.classNames)
+        facts[NameList.classNames.key] = NameList.classNames.text(data.training.classNames)
         return facts.merging(configuration.recipe.inputSizing.facts) { $1 }
     }
 }

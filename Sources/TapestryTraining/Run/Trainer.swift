@@ -28,11 +28,13 @@ public final class Trainer {
 
     /// Prepares a new run in `folder`, or with `resuming` the one that is there.
     ///
-    /// `sampler` says which share of the images this process takes; the one of rank 0 writes the files. `isInterrupted`
-    /// is asked after each step. `observer` is not kept alive. Throws before anything is written where configuration,
-    /// data and network do not fit one another.
+    /// `model` reads what `configuration.model` names, and is asked for it before the first step only. `sampler` says
+    /// which share of the images this process takes; the one of rank 0 writes the files. `isInterrupted` is asked after
+    /// each step. `observer` is not kept alive. Throws before anything is written where configuration, data and network
+    /// do not fit one another.
     public init(
-        _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool, sampler: Sampler = Sampler(),
+        _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool,
+        startingFrom model: (() throws -> Model)? = nil, sampler: Sampler = Sampler(),
         loadingThreads: Int = 1, isInterrupted: @escaping () -> Bool = { false },
         observer: (any TrainingObserver)? = nil
     ) throws {
@@ -53,9 +55,12 @@ public final class Trainer {
         plan = try StepPlan(
             imageCount: sampler.trainingCount(of: data.training.count), recipe: configuration.recipe)
         let saved = resuming && folder.hasState ? try TrainingState(readingFrom: folder.state) : nil
-        let state = try saved ?? TrainingState(startingWith: configuration, worldSize: sampler.worldSize)
+        let state =
+            try saved ?? TrainingState(startingWith: configuration, model?(), worldSize: sampler.worldSize)
         let network = try TorchNetwork(state.graph, weights: state.weights, device: device)
-        step = try TrainingStep(network, recipe: configuration.recipe, precision: configuration.precision)
+        step = try TrainingStep(
+            network, recipe: configuration.recipe, precision: configuration.precision,
+            ternarization: configuration.ternarization)
         position = state.position
         metrics = []
         if let saved {
@@ -73,7 +78,7 @@ public final class Trainer {
     private static func check(
         _ state: TrainingState, against configuration: RunConfiguration, worldSize: Int, in folder: RunFolder
     ) throws {
-        guard state.graph == (try configuration.graph()) else {
+        guard try configuration.model != nil || state.graph == configuration.graph() else {
             throw FormatError(file: folder.state, reason: "its network is not that of \(folder.configuration)")
         }
         guard state.position.epoch <= configuration.recipe.epochs else {
@@ -93,17 +98,23 @@ public final class Trainer {
         try announce()
         do {
             if position.epoch == 0, position.step == 0 { try begin() }
-            while position.epoch < configuration.recipe.epochs {
+            while position.epoch < configuration.recipe.epochs, !hasReachedTarget {
                 try trainEpoch()
                 try record(epoch: position.epoch + 1, training: trainingFigures())
             }
         } catch is Interrupted {
             return .interrupted(epoch: position.epoch + 1, step: position.step)
         }
-        guard let best = metrics.best, let last = metrics.last, last.test != nil else {
+        guard let best = metrics.best, let last = metrics.last, last.test != nil || hasReachedTarget else {
             throw FormatError(file: folder.metrics, reason: "a finished run has a last epoch, which was tested")
         }
         return .finished(best: best, last: last)
+    }
+
+    /// Whether the network has been as accurate as it need be.
+    private var hasReachedTarget: Bool {
+        guard let target = configuration.recipe.targetAccuracy, let best = position.bestTop1 else { return false }
+        return best >= target
     }
 
     private func announce() throws {
@@ -120,8 +131,13 @@ public final class Trainer {
 }
 
 extension TrainingState {
-    /// The state before the first step.
-    fileprivate init(startingWith configuration: RunConfiguration, worldSize: Int) throws {
+    /// The state before the first step: the model's, where the configuration names one.
+    fileprivate init(startingWith configuration: RunConfiguration, _ model: Model?, worldSize: Int) throws {
+        if let path = configuration.model {
+            guard let model else { throw RunError.unsuitable("the run starts from \(path), which is not given") }
+            self.init(position: Position(worldSize: worldSize), graph: model.graph, weights: model.weights)
+            return
+        }
         let graph = try configuration.graph()
         let weights: Weights =
             switch configuration.initialWeights {

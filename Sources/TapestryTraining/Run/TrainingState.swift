@@ -29,12 +29,15 @@ struct TrainingState {
     var position: Position
     var graph: Graph
     var weights: Weights
-    /// The optimiser's and the moving average's values, by kind and by state-dict key.
+    /// The values of the optimiser, of the moving average and of quantised layers, by kind and by state-dict key.
     var optimizer: [String: [String: Tensor<Float>]]
     var averages: [String: [String: Tensor<Float>]]
+    var ternarization: [String: [String: Tensor<Float>]]
 
     private static let version = "1"
-    private static let prefixes = (weights: "weights/", optimizer: "optimizer/", averages: "averages/")
+    private static let prefixes = (
+        weights: "weights/", optimizer: "optimizer/", averages: "averages/", ternarization: "ternarization/"
+    )
 
     func write(to path: String) throws {
         let encoder = JSONEncoder()
@@ -50,7 +53,11 @@ struct TrainingState {
             tensors.append(
                 .init(name: Self.prefixes.weights + name, tensor: .int64(Tensor(shape: [], elements: [count]))))
         }
-        for (prefix, kinds) in [(Self.prefixes.optimizer, optimizer), (Self.prefixes.averages, averages)] {
+        let groups = [
+            (Self.prefixes.optimizer, optimizer), (Self.prefixes.averages, averages),
+            (Self.prefixes.ternarization, ternarization),
+        ]
+        for (prefix, kinds) in groups {
             for (kind, values) in kinds.sorted(by: { $0.key < $1.key }) { append(values, "\(prefix)\(kind)/") }
         }
         let metadata = [
@@ -99,6 +106,8 @@ struct TrainingState {
             weights.batchCounts[parts[1]] = count.elements[0]
         case (Self.prefixes.optimizer, 3, .float32(let tensor)): optimizer[parts[1], default: [:]][parts[2]] = tensor
         case (Self.prefixes.averages, 3, .float32(let tensor)): averages[parts[1], default: [:]][parts[2]] = tensor
+        case (Self.prefixes.ternarization, 3, .float32(let tensor)):
+            ternarization[parts[1], default: [:]][parts[2]] = tensor
         default: return false
         }
         return true
@@ -106,12 +115,13 @@ struct TrainingState {
 
     init(
         position: Position, graph: Graph, weights: Weights, optimizer: [String: [String: Tensor<Float>]] = [:],
-        averages: [String: [String: Tensor<Float>]] = [:]
+        averages: [String: [String: Tensor<Float>]] = [:], ternarization: [String: [String: Tensor<Float>]] = [:]
     ) {
         self.position = position
         self.graph = graph
         self.weights = weights
         self.optimizer = optimizer
         self.averages = averages
+        self.ternarization = ternarization
     }
 }

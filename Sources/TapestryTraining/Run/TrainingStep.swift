@@ -6,6 +6,7 @@ public final class TrainingStep {
     public let network: TorchNetwork
     let optimizer: any Optimizer
     let averages: ExponentialMovingAverage?
+    let ternarizer: Ternarizer?
     private let recipe: Recipe
     private let precision: RunConfiguration.Precision
 
@@ -17,21 +18,27 @@ public final class TrainingStep {
         public let correct: Int
     }
 
-    public init(_ network: TorchNetwork, recipe: Recipe, precision: RunConfiguration.Precision) throws {
+    /// With `ternarization` the network's layers that it names are quantised from now on.
+    public init(
+        _ network: TorchNetwork, recipe: Recipe, precision: RunConfiguration.Precision,
+        ternarization: TernarizationSettings? = nil
+    ) throws {
         self.network = network
         self.recipe = recipe
         self.precision = precision
-        optimizer = try recipe.makeOptimizer(for: network)
+        ternarizer = try ternarization.map { try Ternarizer(network, $0, recipe: recipe) }
+        optimizer = try recipe.makeOptimizer(for: network, excluding: ternarizer?.ownParameters ?? [])
         averages = try recipe.emaDecay.map {
             try ExponentialMovingAverage(parameters: network.namedParameters + network.namedStatistics, decay: $0)
         }
     }
 
-    /// Moves the parameters once, by the mean loss of N x C x H x W `images` whose classes are `labels` (int64).
+    /// Moves the parameters once, by the mean loss of N x C x H x W `images` whose classes are `labels` (int64). In an
+    /// epoch (from 0) in which the assignment of quantised weights stands still, only their levels move.
     ///
     /// Throws `LossNotFinite` before anything is moved by such a loss.
     public func callAsFunction(
-        _ images: TorchTensor, _ labels: TorchTensor, learningRate: Double
+        _ images: TorchTensor, _ labels: TorchTensor, learningRate: Double, epoch: Int = 0
     ) throws -> Result {
         let logits = try network.logits(of: images, mode: .training, precision: precision)
         let loss = try logits.crossEntropy(targets: labels, labelSmoothing: recipe.labelSmoothing)
@@ -45,7 +52,9 @@ public final class TrainingStep {
         if let maximum = recipe.gradientClip {
             try Torch.clipGradientNorm(of: network.parameters.map(\.value), to: maximum)
         }
+        try ternarizer?.takeGradients()
         try optimizer.step(learningRate: learningRate)
+        if let ternarizer { try ternarizer.step(learningRate: learningRate, isFrozen: ternarizer.isFrozen(inEpoch: epoch)) }
         try averages?.update()
         let correct = try Torch.withoutGradients { () throws(TorchError) in
             try logits.argmax(along: 1).equal(to: labels).sum().item()
@@ -55,6 +64,13 @@ public final class TrainingStep {
 
     /// Makes the next step that of a new optimiser.
     func resetOptimizer() throws { try optimizer.reset() }
+
+    /// Goes on from a network of earlier epochs, the assignment of whose quantised weights now stands still.
+    package func freeze(_ weights: Weights) throws {
+        try network.load(weights)
+        try ternarizer?.freeze()
+        try optimizer.reset()
+    }
 
     private func firstNonFiniteNode(for images: TorchTensor) throws -> String? {
         try Torch.withoutGradients {
@@ -79,13 +95,20 @@ extension TrainingStep {
     func load(_ state: TrainingState) throws {
         try optimizer.load(state: try tensors(state.optimizer))
         try averages?.load(try tensors(state.averages))
+        try ternarizer?.load(state: try tensors(state.ternarization))
     }
 
     /// All that moves, as it is now: waits for the device.
     func state(at position: TrainingState.Position) throws -> TrainingState {
         TrainingState(
             position: position, graph: network.graph, weights: try network.weights(),
-            optimizer: try stored(optimizer.state), averages: try stored(averages?.averages ?? []))
+            optimizer: try stored(optimizer.state), averages: try stored(averages?.averages ?? []),
+            ternarization: try stored(ternarizer?.state ?? []))
+    }
+
+    /// The full-precision weights of the quantised layers, by state-dict key. Waits for the device.
+    package var fullPrecisionWeights: [String: Tensor<Float>] {
+        get throws { try stored(ternarizer?.layers.flatMap(\.weights) ?? [])["", default: [:]] }
     }
 
     /// The values of tensors that belong to parameters, by kind ("momentum_buffer"; "" for an average) and state-dict

@@ -74,10 +74,10 @@ extension Model {
     ///
     /// Throws: `FormatError` where the file names more.
     func classNames(count: Int, path: String) throws -> [String] {
-        let names = try ClassNames.read(facts, path: path) ?? []
+        let names = try NameList.classNames.read(facts, path: path) ?? []
         guard names.count <= count else {
             throw FormatError(
-                file: path, reason: "its metadata \"\(ClassNames.key)\" names \(names.count) classes, of \(count)")
+                file: path, reason: "its metadata \"\(NameList.classNames.key)\" names \(names.count) classes, of \(count)")
         }
         return (0..<count).map { $0 < names.count ? names[$0] : "class \($0)" }
     }
