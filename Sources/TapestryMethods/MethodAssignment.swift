@@ -163,6 +163,24 @@ extension MethodAssignment {
         let texts = rules.map { $0.pattern == "*" ? $0.method : "\($0.pattern)=\($0.method)" }
         return texts.isEmpty ? "dense" : texts.joined(separator: " ")
     }
+
+    /// The reverse of `text`, as a model's fact has it; nil where that names a method that there is not.
+    public init?(text: String) {
+        if (try? Methods.parse(text)) != nil {
+            self.init(rules: text == "dense" ? [] : [Rule(pattern: "*", method: text)])
+            return
+        }
+        var rules: [Rule] = []
+        for part in text.split(separator: " ") {
+            let sides = part.split(separator: "=", maxSplits: 1).map(String.init)
+            let rule =
+                (try? Methods.parse(String(part))) != nil
+                ? Rule(pattern: "*", method: String(part)) : Rule(pattern: sides[0], method: sides.last ?? "")
+            guard (try? Methods.parse(rule.method)) != nil else { return nil }
+            rules.append(rule)
+        }
+        self.init(rules: rules)
+    }
 }
 
 extension Graph {

@@ -25,7 +25,8 @@ import Testing
 
     private static let image = Fixture.path("images/rgb.png")
     private static let facts = [
-        "dataset": "cifar10", "normalization": "ask", NameList.classNames.key: NameList.classNames.text((0..<10).map { "name\($0)" }),
+        "dataset": "cifar10", "normalization": "ask",
+        NameList.classNames.key: NameList.classNames.text((0..<10).map { "name\($0)" }),
     ]
 
     private func withModel(facts: [String: String] = facts, _ body: (String) throws -> Void) throws {
@@ -125,7 +126,10 @@ import Testing
             ([:], 64, "--normalize"), (["normalization": "mine"], 65, "mine"),
             (["normalization": "fashion-mnist"], 65, "3 channels"),
             (["normalization": "none", "class-names": "[1]"], 65, "class-names"),
-            (["normalization": "none", "class-names": NameList.classNames.text((0..<11).map { "\($0)" })], 65, "11 classes"),
+            (
+                ["normalization": "none", "class-names": NameList.classNames.text((0..<11).map { "\($0)" })], 65,
+                "11 classes"
+            ),
         ] as [([String: String], Int32, String)])
     func factsThatDoNotServe(facts: [String: String], status: Int32, word: String) throws {
         try withModel(facts: facts) { path throws in

@@ -122,12 +122,16 @@ import Testing
 @Suite("Names of classes") struct ClassNamesTests {
     @Test func namesComeBack() throws {
         let names = ["cat", "a \"b\"\n\\", "日本", ""]
-        #expect(try NameList.classNames.read([NameList.classNames.key: NameList.classNames.text(names)], path: "m") == names)
+        #expect(
+            try NameList.classNames.read([NameList.classNames.key: NameList.classNames.text(names)], path: "m") == names
+        )
         #expect(try NameList.classNames.read([:], path: "m") == nil)
     }
 
     @Test(arguments: ["", "{}", "[1]", "[\"a\"", "\"a\"", "[null]"]) func whatIsNoListIsRefused(text: String) {
-        expectFormatError("class-names") { _ = try NameList.classNames.read([NameList.classNames.key: text], path: "m") }
+        expectFormatError("class-names") {
+            _ = try NameList.classNames.read([NameList.classNames.key: text], path: "m")
+        }
     }
 
     @Test func whatIsTooLongIsRefused() {

@@ -24,7 +24,8 @@ public struct NameList: Sendable {
         guard let text = facts[key] else { return nil }
         guard text.utf8.count <= Self.sizeLimit else {
             throw FormatError(
-                file: path, reason: "its metadata \"\(key)\" has \(text.utf8.count) bytes, of at most \(Self.sizeLimit)")
+                file: path, reason: "its metadata \"\(key)\" has \(text.utf8.count) bytes, of at most \(Self.sizeLimit)"
+            )
         }
         guard let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) else {
             throw FormatError(file: path, reason: "its metadata \"\(key)\" is not a JSON list of texts")

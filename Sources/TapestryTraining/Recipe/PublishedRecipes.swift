@@ -164,4 +164,44 @@ extension Recipes {
             $0.colorJitter = []
             $0.cutout = 0
         })
+
+    /// EC2T's ternarization: Adam 1e-4 with weight decay 5e-6 for what is not quantised, batch 256, rates constant; the
+    /// images as in its scaling. The program trains 20 epochs, and 15 more with the assignment fixed.
+    public static let ec2tQuantize = NamedRecipe(
+        "ec2t-quantize", seed: ec2tSeed, "Adam 1e-4, constant, batch 256; images as in ec2t-scale",
+        quantizing(ec2tScale.recipe))
+
+    /// The recipe by which a network is quantised: `ec2t-quantize` with the images of the network's own recipe. ImageNet
+    /// test images of other networks than EfficientNets are Resize(256), CenterCrop(224).
+    public static func quantization(ofArchitecture name: String) -> NamedRecipe {
+        let own = recipe(ofArchitecture: name)
+        var recipe = quantizing(own.recipe)
+        if own.name == ec2tScaleImageNet.name, !name.hasPrefix("ec2t/efficientnet") {
+            recipe.resizeFilter = .bilinear
+            recipe.centerCropShare = 0.875
+        }
+        return NamedRecipe(ec2tQuantize.name, seed: ec2tSeed, ec2tQuantize.summary, recipe)
+    }
+
+    /// The optimiser and the batches of the quantisation, and the images of another recipe.
+    private static func quantizing(_ base: Recipe) -> Recipe {
+        var recipe = Recipe()
+        recipe.epochs = 20
+        recipe.batchSize = 256
+        recipe.testBatchSize = 512
+        recipe.optimizer = .adam
+        recipe.learningRate = 1e-4
+        recipe.weightDecay = 5e-6
+        recipe.schedule = .constant
+        recipe.cropPadding = base.cropPadding
+        recipe.randomResizedCrop = base.randomResizedCrop
+        recipe.flipProbability = base.flipProbability
+        recipe.flipFirst = base.flipFirst
+        recipe.colorJitter = base.colorJitter
+        recipe.cutout = base.cutout
+        recipe.normalization = base.normalization
+        recipe.resizeFilter = base.resizeFilter
+        recipe.centerCropShare = base.centerCropShare
+        return recipe
+    }
 }

@@ -27,7 +27,7 @@ public enum Recipes {
     /// The published recipes. The first whose patterns match a network is the network's own.
     public static let named: [NamedRecipe] = [
         ask, hetconv, acnetCIFARQuick, acnetResNet56, acnetWRN, acnetImageNet, acnetCIFAR, shift, ec2tMNIST,
-        ec2tScaleImageNet, ec2tScale,
+        ec2tScaleImageNet, ec2tScale, ec2tQuantize,
     ]
 
     /// The recipe that a network was published with; `ask` for one that is in no published family, as a model file's.
@@ -40,7 +40,11 @@ public enum Recipes {
     ///
     /// Throws `SettingError` for an unknown name, `ConfigurationError` for a bad setting, and what reading the file throws.
     public static func recipe(_ nameOrFile: String?, forArchitecture architecture: String) throws -> NamedRecipe {
-        let own = recipe(ofArchitecture: architecture)
+        try recipe(nameOrFile, over: recipe(ofArchitecture: architecture))
+    }
+
+    /// As above, over a recipe other than the network's own.
+    public static func recipe(_ nameOrFile: String?, over own: NamedRecipe) throws -> NamedRecipe {
         guard let nameOrFile else { return own }
         if let recipe = builtIn(nameOrFile) { return recipe }
         guard nameOrFile.hasSuffix(".yaml") || nameOrFile.hasSuffix(".yml") else {

@@ -54,7 +54,9 @@ public final class TrainingStep {
         }
         try ternarizer?.takeGradients()
         try optimizer.step(learningRate: learningRate)
-        if let ternarizer { try ternarizer.step(learningRate: learningRate, isFrozen: ternarizer.isFrozen(inEpoch: epoch)) }
+        if let ternarizer {
+            try ternarizer.step(learningRate: learningRate, isFrozen: ternarizer.isFrozen(inEpoch: epoch))
+        }
         try averages?.update()
         let correct = try Torch.withoutGradients { () throws(TorchError) in
             try logits.argmax(along: 1).equal(to: labels).sum().item()

@@ -83,7 +83,7 @@ struct ScoreCommand: AsyncParsableCommand {
         let model = try networkArguments.model(at: self.model)
         let report = ScoreReport(
             convention: convention.rawValue, bits: bits.rawValue,
-            task: try task ?? Self.usualTask(of: model.graph), score: try score(model),
+            task: task ?? ScoringTask(usualFor: model.graph), score: try score(model),
             storage: StorageComparison(model, precision: bits))
         try json ? Console.printJSON(report) : Console.print(report.text(withLayers: layers))
     }
@@ -103,13 +103,15 @@ struct ScoreCommand: AsyncParsableCommand {
         }
     }
 
-    private static func usualTask(of graph: Graph) throws -> ScoringTask {
+}
+
+extension ScoringTask: ExpressibleByArgument {
+    /// ImageNet's for images larger than 64x64 and for 1000 classes or more, else CIFAR's.
+    init(usualFor graph: Graph) {
         let side = max(graph.inputShape[1], graph.inputShape[2])
         // A network whose output is no vector has no classes to count.
         let classes = (try? graph.classCount()) ?? 0
-        return side > 64 || classes >= 1000 ? .imagenet : .cifar
+        self = side > 64 || classes >= 1000 ? .imagenet : .cifar
     }
 }
-
-extension ScoringTask: ExpressibleByArgument {}
 extension ScoringPrecision: ExpressibleByArgument {}

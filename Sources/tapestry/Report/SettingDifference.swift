@@ -26,10 +26,12 @@ struct SettingDifference {
         }
     }
 
-    /// Every setting with its value in one line; those of the recipe by their own names, as `--set` has them.
+    /// Every setting with its value in one line; those of the recipe and of the ternarization by their own names.
     private static func settings(of configuration: ConfigurationValue) -> [(key: String, value: String)] {
         (configuration.members ?? []).flatMap { member -> [(key: String, value: String)] in
-            if member.key == "recipe", member.value.members != nil { return settings(of: member.value) }
+            if ["recipe", "ternarization"].contains(member.key), member.value.members != nil {
+                return settings(of: member.value)
+            }
             return [(member.key, text(of: member.value))]
         }
     }

@@ -77,7 +77,8 @@ extension Model {
         let names = try NameList.classNames.read(facts, path: path) ?? []
         guard names.count <= count else {
             throw FormatError(
-                file: path, reason: "its metadata \"\(NameList.classNames.key)\" names \(names.count) classes, of \(count)")
+                file: path,
+                reason: "its metadata \"\(NameList.classNames.key)\" names \(names.count) classes, of \(count)")
         }
         return (0..<count).map { $0 < names.count ? names[$0] : "class \($0)" }
     }

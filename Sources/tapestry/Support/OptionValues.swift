@@ -23,9 +23,26 @@ enum Positive {
         return value
     }
 
+    static func percentage(_ text: String) throws -> Double {
+        guard let value = Double(text), value > 0, value <= 100 else {
+            throw ValidationError("must be a number above 0 and at most 100")
+        }
+        return value
+    }
+
     static func number(_ text: String) throws -> Double {
         guard let value = Double(text), value > 0, value.isFinite else {
             throw ValidationError("must be a number above 0")
+        }
+        return value
+    }
+}
+
+/// Readers of numbers that may be zero.
+enum Whole {
+    static func number(_ text: String) throws -> Int {
+        guard let value = Int(text), (0...1_000_000).contains(value) else {
+            throw ValidationError("must be a whole number from 0 to 1,000,000")
         }
         return value
     }

@@ -9,16 +9,16 @@ import TapestryTraining
 
 extension Train {
     func train() async throws {
-        let folder = RunFolder(path: out ?? Self.defaultFolder())
-        let isResuming = resume && folder.hasRun
-        if resume, !isResuming, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
+        let folder = RunFolder(path: runArguments.out ?? Self.defaultFolder())
+        let isResuming = runArguments.resume && folder.hasRun
+        if runArguments.resume, !isResuming, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
         let configuration = isResuming ? try resumedConfiguration(of: folder) : try newConfiguration()
-        Console.note(threadBudget(of: configuration, isResuming: isResuming).line(loading: loadingThreads))
+        Console.note(threadBudget(of: configuration, isResuming: isResuming).line(loading: runArguments.loadingThreads))
         if let advice = configuration.precisionAdvice { Console.note(advice) }
         let reporter = TrainingReporter()
         Interruption.listen()
         let trainer = try Trainer(
-            configuration, in: folder, resuming: isResuming, loadingThreads: loadingThreads,
+            configuration, in: folder, resuming: isResuming, loadingThreads: runArguments.loadingThreads,
             isInterrupted: { Interruption.isRequested }, observer: reporter)
         switch try trainer.run() {
         case .finished(let best, let last):
@@ -32,7 +32,7 @@ extension Train {
     }
 
     private func printResult(best: EpochMetrics, last: EpochMetrics, folder: RunFolder) throws {
-        if json {
+        if runArguments.json {
             try Console.printJSON(TrainingResult(run: folder.path, best: best, last: last))
         } else {
             try Console.print(
@@ -58,7 +58,7 @@ extension Train {
     private func newConfiguration() throws -> RunConfiguration {
         guard let arch = networkArguments.arch else { throw CommandFailure.missingArchitecture }
         guard let data = dataArguments.data else { throw CommandFailure.missingData }
-        let recipe = try Recipes.recipe(recipe, forArchitecture: arch)
+        let recipe = try Recipes.recipe(recipeArguments.recipe, forArchitecture: arch)
         let opened = try DatasetKind.open(dataArguments.dataset, directory: data, split: .train)
         // Reports what is wrong with the network in terms of the options, before anything is written.
         let network = try networkArguments.network(implied: opened.kind.networkOptions(of: opened.dataset))
@@ -85,7 +85,7 @@ extension Train {
         if variant != NetworkOptions() { asked.variant = variant }
         asked.dataset = dataArguments.dataset ?? recorded.dataset
         asked.threads = computing.threads.threads ?? recorded.threads
-        if let recipe {
+        if let recipe = recipeArguments.recipe {
             asked.recipe = try Recipes.recipe(recipe, forArchitecture: asked.architecture).recipe
         }
         try apply(to: &asked)
@@ -105,23 +105,10 @@ extension Train {
         if let data = dataArguments.data {
             configuration.data = DataArguments.absolute(data)
         }
-        configuration.trainingLimit = limitTrain ?? configuration.trainingLimit
+        configuration.trainingLimit = runArguments.limitTrain ?? configuration.trainingLimit
         configuration.testLimit = dataArguments.limitTest ?? configuration.testLimit
-        configuration.seed = seed ?? configuration.seed
         computing.apply(to: &configuration)
-        // As settings of the recipe, so that what is accepted here is what a resumed run's record may hold.
-        try configuration.set("epochs", to: epochs.map { .integer($0) }, from: "--epochs")
-        try configuration.set("batch-size", to: batchSize.map { .integer($0) }, from: "--batch-size")
-        try configuration.set("learning-rate", to: learningRate.map { .real($0) }, from: "--lr")
-        for setting in settings {
-            let option = "--set \(setting.defaultValueDescription)"
-            let value: ConfigurationValue
-            do { value = try ConfigurationValue.parse(setting.value, file: option) } catch {
-                let reason = (error as? ConfigurationError)?.reason ?? "\(error)"
-                throw CommandFailure(.usage, "\(option): \(reason)")
-            }
-            try configuration.set(setting.key, to: value.content, from: option)
-        }
+        try recipeArguments.apply(to: &configuration)
     }
 
     /// A resumed run keeps to the number that it was started with, on which its last bits depend.
@@ -131,14 +118,6 @@ extension Train {
 }
 
 extension RunConfiguration {
-    /// Sets what `option` gives a value for. Throws `CommandFailure` that names the option.
-    fileprivate mutating func set(_ key: String, to content: ConfigurationValue.Content?, from option: String) throws {
-        guard let content else { return }
-        do { try set(key, to: ConfigurationValue(content)) } catch {
-            throw CommandFailure(.usage, "\(option): \(error)")
-        }
-    }
-
     /// What to know before a run whose precision this processor has no arithmetic for.
     var precisionAdvice: String? {
         guard precision == .bf16, device == "cpu", !Processor.current.hasBFloat16 else { return nil }
