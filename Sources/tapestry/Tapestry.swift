@@ -24,7 +24,8 @@ struct Tapestry: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Train.self, Quantize.self, Evaluate.self, Convert.self, Validate.self, Predict.self, Report.self,
+            Train.self, Scale.self, Quantize.self, Retrain.self, Evaluate.self, Convert.self, Validate.self,
+            Predict.self, Report.self,
             CountCommand.self,
             ScoreCommand.self, Archs.self, Show.self, DataCommand.self, Doctor.self, Demo.self,
         ])

@@ -3,7 +3,8 @@ import Testing
 @Suite("Help, version and completions")
 struct HelpTests {
     private static let commands = [
-        "train", "evaluate", "convert", "validate", "predict", "report", "count", "score", "archs", "show", "data",
+        "train", "scale", "quantize", "retrain", "evaluate", "convert", "validate", "predict", "report", "count",
+        "score", "archs", "show", "data",
         "data verify", "doctor", "demo",
     ]
 

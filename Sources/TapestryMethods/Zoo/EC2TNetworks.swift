@@ -22,7 +22,7 @@ enum EC2TNetworks: NetworkFamily {
             return architecture(
                 "MicroNet for ImageNet, not scaled", options: [.depthMultiplier, .widthMultiplier, .dropout],
                 microNetForImageNet)
-        case "ec2t/lenet5": return architecture("LeNet-5, widths 6 and 16", leNet)
+        case "ec2t/lenet5": return architecture("LeNet-5, widths 6 and 16", options: [.widthMultiplier], leNet)
         case "ec2t/resnet20": return architecture("ResNet-20, shortcuts without parameters", resNet20)
         case "ec2t/resnet18": return imageNetResNet(name, 18, [2, 2, 2, 2], hasBottlenecks: false)
         case "ec2t/resnet34": return imageNetResNet(name, 34, [3, 4, 6, 3], hasBottlenecks: false)
@@ -116,13 +116,15 @@ extension EC2TNetworks {
 // MARK: - LeNet-5 and residual networks
 
 extension EC2TNetworks {
+    /// The paper does not scale it; here every width but that of the classes is multiplied and rounded to a whole number.
     private static func leNet(_ options: NetworkOptions) throws(GraphError) -> Graph {
-        try Graph.build(input: options.inputShape(defaultSize: 28, defaultChannels: 1)) { image in
-            image.convolution("conv1", to: 6, kernel: 5, padding: 2, hasBias: true, bias: .fanInUniform)
+        func scaled(_ width: Double) -> Int { max(1, Int((width * (options.widthMultiplier ?? 1)).rounded())) }
+        return try Graph.build(input: options.inputShape(defaultSize: 28, defaultChannels: 1)) { image in
+            image.convolution("conv1", to: scaled(6), kernel: 5, padding: 2, hasBias: true, bias: .fanInUniform)
                 .relu("relu1").maxPool("pool1", kernel: 2)
-                .convolution("conv2", to: 16, kernel: 5, hasBias: true, bias: .fanInUniform)
+                .convolution("conv2", to: scaled(16), kernel: 5, hasBias: true, bias: .fanInUniform)
                 .relu("relu2").maxPool("pool2", kernel: 2).flatten()
-                .linear("fc1", to: 120).relu("relu3").linear("fc2", to: 84).relu("relu4")
+                .linear("fc1", to: scaled(120)).relu("relu3").linear("fc2", to: scaled(84)).relu("relu4")
                 .linear("fc3", to: options.classes ?? 10)
         }
     }

@@ -10,15 +10,20 @@ enum EfficientNets: NetworkFamily {
 
     static func architecture(named name: String) -> Architecture? {
         guard let index = listedNames.firstIndex(of: name) else { return nil }
-        let variant = variants[index]
-        return Architecture(name: name, summary: "EfficientNet-B\(index)", options: [.corrected, .dropout]) {
-            options throws(GraphError) in try graph(variant, options)
+        return Architecture(
+            name: name, summary: "EfficientNet-B\(index)",
+            options: [.corrected, .dropout, .depthMultiplier, .widthMultiplier]
+        ) { options throws(GraphError) in
+            var variant = variants[index]
+            variant.depth = options.depthMultiplier ?? variant.depth
+            variant.width = options.widthMultiplier ?? variant.width
+            return try graph(variant, options)
         }
     }
 
     private struct Variant {
-        let width: Double
-        let depth: Double
+        var width: Double
+        var depth: Double
         let imageSize: Int
         let dropout: Double
     }

@@ -14,7 +14,7 @@ public struct Architecture: Sendable {
     /// The names of the methods for which the paper has a form of whole blocks.
     let blockMethods: [String]
     /// The options beside classes and images' extents that the network takes.
-    let options: Set<NetworkOption>
+    public let options: Set<NetworkOption>
     private let builder: @Sendable (NetworkOptions, BlockForm) throws -> Graph
 
     init(

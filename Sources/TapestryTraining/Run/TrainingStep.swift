@@ -97,7 +97,10 @@ extension TrainingStep {
     func load(_ state: TrainingState) throws {
         try optimizer.load(state: try tensors(state.optimizer))
         try averages?.load(try tensors(state.averages))
-        try ternarizer?.load(state: try tensors(state.ternarization))
+        guard let ternarizer else { return }
+        try ternarizer.load(state: try tensors(state.ternarization))
+        // To be made it has quantised the weights that it was given, as if they were the first.
+        try network.load(state.weights)
     }
 
     /// All that moves, as it is now: waits for the device.

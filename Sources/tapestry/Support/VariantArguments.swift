@@ -14,11 +14,15 @@ struct VariantArguments: ParsableArguments {
     var reductionMode: NetworkOptions.ReductionMode?
 
     @Option(
-        help: ArgumentHelp("Multiply the number of blocks (ec2t/micronet*).", valueName: "x"),
+        help: ArgumentHelp(
+            "Multiply the number of blocks of B0 or MicroNet (ec2t/micronet*, ec2t/efficientnet*).", valueName: "x"),
         transform: Positive.number)
     var depthMultiplier: Double?
 
-    @Option(help: ArgumentHelp("Multiply the widths (ec2t/micronet*).", valueName: "x"), transform: Positive.number)
+    @Option(
+        help: ArgumentHelp(
+            "Multiply the widths (ec2t/micronet*, ec2t/efficientnet*, ec2t/lenet5).", valueName: "x"),
+        transform: Positive.number)
     var widthMultiplier: Double?
 
     @Option(

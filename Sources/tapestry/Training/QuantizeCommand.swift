@@ -69,7 +69,7 @@ extension Quantize {
     ) throws -> [RunGrid.Cell] {
         let graph = base.model.graph
         let before = try base.model.quantizedLayers(path: base.path)
-        let groups = try layerGroups(of: graph, architecture: base.configuration.architecture)
+        let groups = try layerGroups(of: graph, architecture: base.configuration.architecture, before: before)
         let shares: [Double?] = if case .kMeans = centroids { [nil] } else { iniCDivrs }
         var cells: [RunGrid.Cell] = []
         for share in shares {
@@ -99,14 +99,23 @@ extension Quantize {
         return cells
     }
 
-    /// The layers that are quantised together. Throws: `CommandFailure` where there are none.
-    private func layerGroups(of graph: Graph, architecture: String) throws -> [(name: String, layers: [String])] {
+    /// The layers that are quantised together, without those that have been before unless --layers names them.
+    ///
+    /// Throws: `CommandFailure` where there are none.
+    private func layerGroups(
+        of graph: Graph, architecture: String, before: [String]
+    ) throws -> [(name: String, layers: [String])] {
         func group(_ name: String, _ layers: [String], option: String) throws -> (name: String, layers: [String]) {
             guard !layers.isEmpty else {
                 throw CommandFailure(
                     .usage, "\(option): the network has no such layers with weights (`tapestry show` lists them)")
             }
-            return (name, layers)
+            let left = self.layers.isEmpty ? layers.filter { !before.contains($0) } : layers
+            guard !left.isEmpty else {
+                throw CommandFailure(
+                    .usage, "\(option): these layers are quantised already; `tapestry retrain` trains the rest on")
+            }
+            return (name, left)
         }
         if prune.isEmpty {
             for pattern in layers {
@@ -115,7 +124,7 @@ extension Quantize {
             let names =
                 layers.isEmpty
                 ? graph.ternarizableLayers(architecture: architecture) : graph.layers(matching: layers)
-            return [try group("ternary", names, option: "--layers")]
+            return [try group("ternary", names, option: layers.isEmpty ? "quantize" : "--layers")]
         }
         return try prune.map { what in
             try group(
@@ -147,7 +156,7 @@ struct QuantizationRow: Encodable {
         cell = result.cell.name
         startShare = result.cell.configuration.ternarization?.startShare ?? 0
         lambdaShare = result.cell.configuration.ternarization?.lambdaShare ?? 0
-        top1 = result.best.test?.top1 ?? 0
+        top1 = result.top1
         epoch = result.best.epoch
         self.figures = figures
     }

@@ -21,6 +21,12 @@ struct RunGrid {
         let folder: RunFolder
         let best: EpochMetrics
         let last: EpochMetrics
+
+        /// Of the test images in per cent, at the best epoch.
+        var top1: Double { best.test?.top1 ?? 0 }
+
+        /// Whether the accuracy is the one that was asked for; false where none was.
+        var hasReachedTarget: Bool { cell.configuration.recipe.targetAccuracy.map { top1 >= $0 } ?? false }
     }
 
     let folder: String
