@@ -50,6 +50,7 @@ import Testing
                 #expect(try run.metrics("q/\(cell.cell)").map(\.epoch) == [1, 2, 3])
                 #expect((cell.figures?.sparsity ?? 0) > 5)
             }
+            try Self.checkReport(of: table, run)
             // The same command needs --resume, and then has nothing left to do.
             #expect(try run.shell(command).status == 64)
             #expect(
@@ -57,6 +58,39 @@ import Testing
             let other = command.replacing("--epochs 2", with: "--epochs 3")
             #expect(try run.shell("\(other) --resume").status == 64)
         }
+    }
+
+    private static func checkReport(of table: Table, _ run: SmallRun) throws {
+        struct Document: Decodable {
+            struct Run: Decodable {
+                let name: String
+                let quantized: Table.Cell.Figures?
+            }
+            let runs: [Run]
+        }
+        let page = "\(run.folder)/q.html"
+        let outcome = try run.shell("$tapestry report \(run.folder)/q -o \(page) --json")
+        let document = try outcome.json(as: Document.self)
+        for cell in table.cells {
+            let reported = try #require(document.runs.first { $0.name == cell.cell }?.quantized)
+            #expect(reported.sparsity == cell.figures?.sparsity && reported.score == cell.figures?.score)
+        }
+        let parsed = Parsed(try String(contentsOfFile: page, encoding: .utf8))
+        #expect(parsed.error == nil)
+        for word in ["Quantised layers", "layer1.0.conv1", "sparsity of the quantised layers", "Entropy"] {
+            #expect(parsed.text.contains(word), "\(word)")
+        }
+        // Six curves, three fronts, six layers of two runs, and the swatches of legend and table.
+        #expect(parsed.count("svg") == 6 + 3 + 2 * 6 + 2 * 2)
+        let text = try run.shell("$tapestry report \(run.folder)/q").output
+        #expect(text.contains("bits a weight"))
+        // A record whose epochs are of different layers.
+        let edit = "sed -i '2s/layer1.0.conv1/layer9.0.conv1/' \(run.folder)/copy/metrics.jsonl"
+        let damaged = try run.shell(
+            "cp -r \(run.folder)/q/\(table.cells[0].cell) \(run.folder)/copy && \(edit) && $tapestry report \(run.folder)/copy"
+        )
+        #expect(damaged.status == 65)
+        #expect(damaged.errors.contains("other quantised layers"))
     }
 
     /// Killed in either phase and resumed, a run ends with the bits of one that was left alone.

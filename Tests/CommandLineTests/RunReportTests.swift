@@ -291,7 +291,7 @@ private struct ReportDocument: Decodable {
 }
 
 /// A document's elements, attributes and text, or where it is not well-formed.
-private final class Parsed: NSObject, XMLParserDelegate {
+final class Parsed: NSObject, XMLParserDelegate {
     private(set) var elements: [String] = []
     private(set) var attributes: Set<String> = []
     private(set) var text = ""

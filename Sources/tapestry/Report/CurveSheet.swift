@@ -1,6 +1,6 @@
 import TapestryFormats
 
-/// The curves of some runs: four plots that share their colours.
+/// The curves of some runs: four plots that share their colours, and two more where runs quantise.
 struct CurveSheet {
     /// A run's name beside its colour.
     struct Entry {
@@ -10,7 +10,7 @@ struct CurveSheet {
     }
 
     /// Empty where no epoch of any run has ended.
-    let plots: [CurvePlot]
+    private(set) var plots: [CurvePlot]
     let entries: [Entry]
 
     init(_ runs: [ReportedRun]) {
@@ -49,6 +49,15 @@ struct CurveSheet {
             plot(
                 "Learning rate", isLogarithmic: Self.movesByFactors(runs), text: { $0.significant(4) }
             ) { run in run.trainings.map { .init(epoch: $0.epoch, value: $0.learningRate) } },
+        ]
+        guard runs.contains(where: { $0.quantized != nil }) else { return }
+        plots += [
+            plot("Zeros among the quantised weights, %", text: \.percent) { run in
+                run.quantized?.epochs.map { .init(epoch: $0.epoch, value: $0.sparsity) } ?? []
+            },
+            plot("Entropy, bits a quantised weight", text: { $0.decimals(3) }) { run in
+                run.quantized?.epochs.map { .init(epoch: $0.epoch, value: $0.entropy) } ?? []
+            },
         ]
     }
 

@@ -9,6 +9,9 @@ enum CurveStyle {
     ]
     private static let dashes = ["", "7 4", "2 3", "9 3 2 3"]
 
+    /// Of the panels of quantised layers, whatever the number of curves.
+    private static let areaStyles = 8
+
     /// Styles that differ.
     static let count = light.count * dashes.count
 
@@ -16,7 +19,7 @@ enum CurveStyle {
     ///
     /// Written without variables, which not every program that shows SVG knows.
     static func css(curves: Int, page: Bool) -> String {
-        let used = 0..<min(count, curves)
+        let used = 0..<min(count, max(curves, areaStyles))
         return """
             text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1d2125; }
             .title { font-weight: 600; font-size: 14px; }
@@ -27,6 +30,7 @@ enum CurveStyle {
             .axis { stroke: #98a1aa; stroke-width: 1; }
             .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
             .ring { stroke-width: 2; fill: #ffffff; }
+            .area { stroke: none; fill-opacity: 0.55; }
             \(page ? ".page { fill: #ffffff; }\n" : "")\(colors(used, of: light, dashed: true))@media (prefers-color-scheme: dark) {
             text { fill: #e3e6e9; }
             .tick { fill: #a2abb4; }
@@ -41,7 +45,7 @@ enum CurveStyle {
     private static func colors(_ styles: Range<Int>, of colors: [String], dashed: Bool) -> String {
         styles.map { style in
             let (color, dash) = (colors[style % colors.count], dashes[style / colors.count])
-            return ".s\(style) { stroke: \(color); }\n.dot.s\(style) { fill: \(color); }\n"
+            return ".s\(style) { stroke: \(color); }\n.dot.s\(style), .a\(style) { fill: \(color); }\n"
                 + (dashed && !dash.isEmpty ? ".curve.s\(style) { stroke-dasharray: \(dash); }\n" : "")
         }.joined()
     }

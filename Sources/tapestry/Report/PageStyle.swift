@@ -34,7 +34,9 @@ enum PageStyle {
         list-style: none; font-size: 0.9rem; }
         .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(27rem, 100%), 1fr));
         gap: 1rem 1.5rem; }
-        .plots svg { width: 100%; height: auto; display: block; }
+        .layers { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 0.75rem 1rem;
+        margin: 0.75rem 0 1rem; }
+        .plots svg, .layers svg { width: 100%; height: auto; display: block; }
         details { border-bottom: 1px solid var(--faint); padding: 0.5rem 0; }
         summary { cursor: pointer; }
         details .scroll { margin: 0.5rem 0 1rem 1.1rem; }

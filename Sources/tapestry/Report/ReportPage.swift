@@ -6,6 +6,8 @@ struct ReportPage {
     private let report: RunReport
     private let sheet: CurveSheet
 
+    private var hasQuantizedRuns: Bool { report.runs.contains { $0.quantized != nil } }
+
     init(_ report: RunReport) {
         self.report = report
         sheet = CurveSheet(report.runs)
@@ -26,6 +28,7 @@ struct ReportPage {
         <h1>\(Markup.escaped(title))</h1>
         \(section("Results", results))\
         \(section("Curves", curves))\
+        \(hasQuantizedRuns ? section("Quantised layers", quantization(of: report.runs, entries: sheet.entries)) : "")\
         \(report.runs.count > 1 ? section("What differs", differences) : "")\
         \(report.networks.isEmpty ? "" : section("Networks, layer by layer", networks))\
         <footer>Made by <code>tapestry report</code>, version \(Tapestry.version).</footer>
@@ -47,7 +50,7 @@ struct ReportPage {
         "<section>\n<h2>\(Markup.escaped(title))</h2>\n\(body)</section>\n"
     }
 
-    private func note(_ text: String) -> String { "<p class=\"note\">\(Markup.escaped(text))</p>\n" }
+    func note(_ text: String) -> String { "<p class=\"note\">\(Markup.escaped(text))</p>\n" }
 }
 
 // MARK: - Curves

@@ -35,11 +35,14 @@ struct ReportedRun {
     let trainings: [TrainingFigures]
     let evaluations: [TestFigures]
     let lastFive: LastEvaluations?
+    /// Nil for a run that quantises nothing.
+    let quantized: QuantizedRun?
 
-    init(name: String, record: RunRecord, network: ReportedNetwork?) {
+    init(name: String, record: RunRecord, network: ReportedNetwork?, quantized: QuantizedRun? = nil) {
         self.name = name
         self.record = record
         self.network = network
+        self.quantized = quantized
         trainings = record.trainings
         evaluations = record.tests
         lastFive = LastEvaluations(evaluations)

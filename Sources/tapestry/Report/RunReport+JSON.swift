@@ -33,7 +33,7 @@ extension RunReport: Encodable {
 extension ReportedRun: Encodable {
     private enum CodingKeys: String, CodingKey {
         case name, path, network, method, epochsDone, epochsAsked, last, best, lastFive, trainLoss, parameters, macs
-        case imagesPerSecond, trainSeconds, testSeconds, epochs, configuration
+        case imagesPerSecond, trainSeconds, testSeconds, epochs, configuration, quantized
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -51,6 +51,7 @@ extension ReportedRun: Encodable {
         try container.encodeIfPresent(network?.count.parameters, forKey: .parameters)
         try container.encodeIfPresent(network?.count.macs, forKey: .macs)
         try container.encodeIfPresent(imagesPerSecond, forKey: .imagesPerSecond)
+        try container.encodeIfPresent(quantized?.best, forKey: .quantized)
         try container.encode(trainSeconds, forKey: .trainSeconds)
         try container.encode(testSeconds, forKey: .testSeconds)
         try container.encode(record.epochs, forKey: .epochs)

@@ -29,8 +29,10 @@ struct RunReport {
         let folders = try RunFinder.folders(in: paths)
         let names = RunFinder.names(of: folders.map(\.path))
         let runs = try zip(folders, names).map { folder, name in
-            ReportedRun(
-                name: name, record: try RunRecord(readingFrom: folder), network: try ReportedNetwork(of: folder))
+            let record = try RunRecord(readingFrom: folder)
+            return ReportedRun(
+                name: name, record: record, network: try ReportedNetwork(of: folder),
+                quantized: try QuantizedRun(record))
         }
         self.runs = runs
         var order: [Graph] = []
@@ -51,8 +53,26 @@ struct RunReport {
 // MARK: - As tables
 
 extension RunReport {
-    /// Two tables, of results and of costs: one would be wider than terminals are.
-    var text: String { "\(results)\n\(costs)" }
+    /// Two tables, of results and of costs: one would be wider than terminals are. A third for runs that quantise.
+    var text: String { "\(results)\n\(costs)" + (quantization.map { "\n\($0)" } ?? "") }
+
+    private var quantization: String? {
+        guard runs.contains(where: { $0.quantized != nil }) else { return nil }
+        var table = Table(
+            ("run", .left), ("best", .right), ("layers", .right), ("weights", .right), ("sparsity", .right),
+            ("bits a weight", .right), ("bytes", .right), ("score", .right), ("front", .left))
+        for run in runs {
+            guard let quantized = run.quantized, let last = quantized.epochs.last else { continue }
+            table.append(
+                run.name, run.best.cell { $0.top1.percent }, "\(last.layers.count)",
+                quantized.best.cell { $0.weights.grouped }, last.sparsity.percent, last.entropy.decimals(3),
+                quantized.best.cell { $0.bytes.groupedWhole }, quantized.best.cell { $0.score.significant(4) },
+                runs.isOnFront(run) ? "*" : "")
+        }
+        return table.text
+            + "sparsity and entropy of the quantised layers at the last epoch; bytes and MicroNet score of the best model;\n"
+            + "*: none of these is better in accuracy, sparsity, size and score at once\n"
+    }
 
     private var results: String {
         var table = Table(
