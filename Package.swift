@@ -24,8 +24,9 @@ var targets: [Target] = [
         name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "Cspng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "Ccrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
-        name: "TapestryFormats", dependencies: ["TapestryCore", "CTurboJPEG", "Cspng", "Czlib", yams],
+        name: "TapestryFormats", dependencies: ["TapestryCore", "CTurboJPEG", "Ccrypto", "Cspng", "Czlib", yams],
         swiftSettings: strict),
     .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
     .executableTarget(
@@ -34,6 +35,9 @@ var targets: [Target] = [
             "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", argumentParser,
         ] + (hasLibtorch ? ["TapestryTorch", "TapestryTraining"] : []),
         swiftSettings: strict + withTorch),
+    .executableTarget(
+        name: "packed-reading", dependencies: ["TapestryCore", "TapestryFormats", argumentParser],
+        path: "Benchmarks/PackedReading", swiftSettings: strict),
     .target(
         name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryFormats"],
         path: "Tests/TapestryTestSupport",

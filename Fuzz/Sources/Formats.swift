@@ -11,6 +11,9 @@ extension Format {
             "model", "a safetensors file with a graph",
             longest: 16384, seeds: Seeds.models, repair: Repair.safetensors, read: Reading.model),
         Format(
+            "packed", "the bytes of one packed tensor, behind its form and shape",
+            longest: 1024, seeds: Seeds.packed, read: Reading.packed),
+        Format(
             "graph", "a graph as JSON, verified and counted",
             longest: 8192, seeds: Seeds.graphs, read: Reading.graph),
         Format(

@@ -43,6 +43,23 @@ enum Reading {
         require(try rewritten { try ModelFile.write(copy, to: $0) } == first, "a model file")
     }
 
+    /// What is unpacked makes the same bytes again: no tensor has two packed forms, save one with fewer values than its
+    /// form is for.
+    static func packed(_ input: Input) throws {
+        let forms = PackedTensor.Form.allCases
+        guard input.buffer.count > 4 else { return }
+        let form = forms[Int(input.buffer[0]) % forms.count]
+        let shape = Shape(input.buffer[1..<5].map { Int($0) % 32 + 1 })
+        let bytes = Array(input.buffer[5...])
+        var reader = ByteReader(file: Input.path, bytes: bytes)
+        let elements = try form.elements(of: shape, from: &reader)
+        let content = PackableContent(Tensor(shape: shape, elements: elements))
+        guard content.isTernary == form.isTernary else { return }
+        guard form.isCoded else { return require(content.packed().bytes == bytes, "a packed tensor") }
+        let model = SymbolModel(rawValue: bytes[form.isTernary ? 8 : 4 + 4 * content.values.count])
+        require(content.coded(by: model).bytes == bytes, "a coded tensor")
+    }
+
     static func pyTorch(_ input: Input) throws {
         let path = input.write()
         let checkpoint = try Checkpoint.read(path)

@@ -18,6 +18,22 @@ enum Seeds {
         return [length + header + (0..<UInt8(offset)).map { $0 &* 73 }, try Fixture.bytes("logits_hash.safetensors")]
     }
 
+    /// Each form, each model of the code, and every width of a mask's last byte.
+    static func packed() -> [[UInt8]] {
+        var random = RandomStream(seed: 4, purpose: .test)
+        let values: [[Float]] = [[0, 0, 0.5, -0.25], [0, 0, 0, 1], [0, 0, 0, 1.5, -0.0, -3], [0], [-1, 0, 2]]
+        return values.enumerated().flatMap { index, values -> [[UInt8]] in
+            let extents = [index + 1, 2, 3, 3]
+            let elements = (0..<extents.reduce(1, *)).map { _ in values[random.integer(below: values.count)] }
+            let content = PackableContent(Tensor(shape: Shape(extents), elements: elements))
+            let forms = [content.packed()] + SymbolModel.allCases.map { content.coded(by: $0) }
+            return forms.map { packed in
+                let form = PackedTensor.Form.allCases.firstIndex(of: packed.form)!
+                return [UInt8(form)] + extents.map { UInt8($0 - 1) } + packed.bytes
+            }
+        }
+    }
+
     static func graphs() throws -> [[UInt8]] {
         try samples().map { Array(try JSONEncoder().encode($0)) }
     }
@@ -27,7 +43,11 @@ enum Seeds {
         let models = try samples().map {
             try Model(graph: $0, weights: random.weights(for: $0), facts: ["note": "\"\n"])
         }
+        let ternary = try SmallTernaryNetwork.packableModel()
         return try models.map { model in try written { try ModelFile.write(model, to: $0) } }
+            + Packing.allCases.map { packing in
+                try written { try ModelFile.file(of: ternary).packed(packing).file.write(to: $0) }
+            }
             + models.prefix(6).map { model in
                 _ = try written { try ModelFile.write(model, to: $0) }
                 let metadata = try SafetensorsFile.metadata(in: Input.copyPath)

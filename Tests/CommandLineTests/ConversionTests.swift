@@ -122,6 +122,95 @@ import Testing
         }
     }
 
+    private struct PackingDocument: Decodable {
+        struct Packing: Decodable {
+            struct Tensor: Decodable {
+                let name, form: String
+                let weights, zeros, bytes: Int
+                let entropy_bytes: Double
+            }
+
+            let packing: String
+            let file_bytes, unpacked_file_bytes: Int
+            let tensors: [Tensor]
+        }
+
+        let packing: Packing?
+    }
+
+    private struct Shown: Decodable {
+        struct Row: Decodable {
+            struct Packed: Decodable, Equatable {
+                let form: String
+                let bytes: Int
+            }
+
+            let name, dtype: String
+            let packed: Packed?
+        }
+
+        let tensors: [Row]
+        let metadata: [String: String]
+    }
+
+    /// A packed file says how small it is, is read by commands as any other, and unpacks to the same file again.
+    @Test(arguments: ["ternary", "entropy"])
+    func packedFilesAreModels(packing: String) throws {
+        try withFolder { folder throws in
+            let (source, plain, packed, again) = (
+                "\(folder)/a.safetensors", "\(folder)/b.safetensors", "\(folder)/c.safetensors",
+                "\(folder)/d.safetensors"
+            )
+            var model = try SmallTernaryNetwork.packableModel()
+            // A weight of -0 is one of 0 in what is packed.
+            model.weights.tensors["ternary.weight"]!.elements[0] = -0.0
+            try ModelFile.write(model, to: source)
+            let options = ["--keep-batch-norm", "--inputs", "2"]
+            let outcome = try Program.run(["convert", source, "-o", packed, "--pack", packing, "--json"] + options)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let report = try #require(try outcome.json(as: PackingDocument.self).packing)
+            let suffix = packing == "entropy" ? "-coded" : ""
+            #expect(report.tensors.map(\.name) == ["ternary.weight", "sparse.weight"] && report.packing == packing)
+            #expect(report.tensors.map(\.form) == ["ternary\(suffix)", "sparse\(suffix)"])
+            #expect(report.tensors.map(\.weights) == [288, 576] && report.tensors.map(\.zeros) == [144, 523])
+            #expect(report.file_bytes == (try Data(contentsOf: URL(filePath: packed)).count))
+            // Without --json a table, and one line.
+            let text = try Program.run(["convert", packed, "-o", again, "--pack", packing] + options)
+            #expect(
+                text.output.contains("packed tensor") && text.output.contains("bytes, of which packed weights take"))
+            let shown = try Program.run("show", packed, "--json").json(as: Shown.self)
+            for row in shown.tensors {
+                let tensor = report.tensors.first { $0.name == row.name }
+                #expect(row.packed == tensor.map { Shown.Row.Packed(form: $0.form, bytes: $0.bytes) })
+                #expect(row.dtype == "F32")
+            }
+            #expect(shown.metadata["tapestry.packed"] == nil)
+            #expect(try Program.run("show", packed).output.contains("F32 (ternary\(suffix), "))
+            // Unpacked, it is what conversion writes without packing.
+            #expect(try Program.run(["convert", packed, "-o", plain] + options).status == 0)
+            let (left, right) = (try ModelFile.read(plain), try ModelFile.read(packed))
+            #expect(left.weights == right.weights && left.graph == right.graph)
+            #expect(report.unpacked_file_bytes == (try Data(contentsOf: URL(filePath: plain)).count))
+            let scores = try [packed, plain].map { try Program.run("score", $0) }
+            #expect(scores[0].status == 0 && scores[0].output == scores[1].output)
+        }
+    }
+
+    @Test func nothingIsWrittenWhereNothingCanBePacked() throws {
+        try withFolder { folder throws in
+            try ModelFixtures.write("\(folder)/a.safetensors") { weights in
+                for (name, tensor) in weights.tensors {
+                    weights.tensors[name]!.elements = tensor.elements.indices.map { Float($0 + 1) / 1000 }
+                }
+            }
+            let outcome = try Program.run(
+                "convert", "\(folder)/a.safetensors", "-o", "\(folder)/b.safetensors", "--pack", "entropy", "--inputs",
+                "1")
+            #expect(outcome.status == 65 && outcome.errors.contains("no weights are ternary"), "\(outcome.errors)")
+            #expect(!FileManager.default.fileExists(atPath: "\(folder)/b.safetensors"))
+        }
+    }
+
     @Test(arguments: [
         ("-o out.onnx", Int32(69), "ONNX"), ("-o out.zip", 64, "extension"), ("", 64, "--output"),
         ("-o out.pt --for-training --keep-batch-norm", 64, "--keep-batch-norm"),
@@ -129,6 +218,8 @@ import Testing
         ("-o out.pt --arch ask/resnet14", 65, "the file lacks"), ("-o out.pt --for-training", 64, "--method"),
         ("-o /nowhere/out.pt", 73, "/nowhere/out.pt"), ("-o a.safetensors", 64, "is the model itself"),
         ("-o ./b/../a.safetensors", 64, "is the model itself"),
+        ("-o out.pt --pack ternary", 64, "only .safetensors files have packed weights"),
+        ("-o out.safetensors --pack zip", 64, "--pack"),
     ])
     func refusals(options: String, status: Int32, words: String) throws {
         try withFolder { folder throws in

@@ -31,4 +31,27 @@ public enum SmallTernaryNetwork {
         ]
         return (try Model(graph: graph, weights: Weights(tensors: tensors), facts: facts), Figures())
     }
+
+    /// 4x8x8 by two convolutions that are large enough to be packed: a ternary one, whose kernels alternate, and one with
+    /// many values, nearly all of them zero.
+    public static func packableModel() throws -> Model {
+        let graph = try Graph.build(input: [4, 8, 8]) {
+            $0.convolution("ternary", to: 8, kernel: 3, padding: 1).batchNorm("bn").relu("relu")
+                .convolution("sparse", to: 8, kernel: 3, padding: 1).globalAveragePool("pool").linear("fc", to: 3)
+        }
+        let other = RandomStream(seed: 5, purpose: .test)
+        var weights = Weights()
+        for parameter in graph.parameters {
+            var random = other
+            let elements = (0..<parameter.shape.count).map { index -> Float in
+                switch parameter.name {
+                case "ternary.weight": [0, 0.5, -0.25, 0, 0, 0.5][index / 3 % 6]
+                case "sparse.weight": index % 11 == 0 ? Float(index) / 100 - 1 : 0
+                default: Float(random.uniform(in: 0.5...1))
+                }
+            }
+            weights.tensors[parameter.name] = Tensor(shape: parameter.shape, elements: elements)
+        }
+        return try Model(graph: graph, weights: weights, facts: ["note": "packable"])
+    }
 }

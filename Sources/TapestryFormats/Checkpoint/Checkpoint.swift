@@ -16,6 +16,8 @@ public struct Checkpoint: Equatable, Sendable {
     public let typeNames: [String: String]
     /// What the file says beside its tensors: safetensors' metadata, PyTorch's facts (`best_prec1`) as text.
     public let metadata: [String: String]
+    /// What packed tensors take in the file, by name; see `Packing`.
+    public var packedSizes: [String: PackedSize] = [:]
 
     /// Reads the file at `path`.
     ///
@@ -26,7 +28,7 @@ public struct Checkpoint: Equatable, Sendable {
             let file = try SafetensorsFile.read(path)
             return Checkpoint(
                 kind: .safetensors, tensors: file.tensors, typeNames: try SafetensorsFile.typeNames(in: path),
-                metadata: file.metadata)
+                metadata: file.metadata, packedSizes: file.packedSizes)
         case .pyTorchZip, .pyTorchLegacy:
             let file = try PyTorchCheckpoint.read(path)
             return Checkpoint(

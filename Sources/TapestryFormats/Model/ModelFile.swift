@@ -10,7 +10,8 @@ import TapestryCore
 /// | `tapestry.graph` | the graph as JSON (see `Graph`'s coding) |
 /// | any other | a fact of the model |
 ///
-/// Tensors are F32 under their state-dict keys and in that order, `num_batches_tracked` I64 scalars.
+/// Tensors are F32 under their state-dict keys and in that order, `num_batches_tracked` I64 scalars. Those that are packed
+/// (`Packing`) come last, and are named in `tapestry.packed`.
 public enum ModelFile {
     static let version = "1"
     static let versionKey = "tapestry.version"
@@ -61,8 +62,11 @@ public enum ModelFile {
     /// Writes the file whole or not at all; the same model always gives the same bytes.
     ///
     /// Precondition: no fact's key begins with `tapestry.`. Throws: `WriteError`.
-    public static func write(_ model: Model, to path: String) throws {
-        try SafetensorsFile(metadata: try metadata(of: model), tensors: entries(of: model)).write(to: path)
+    public static func write(_ model: Model, to path: String) throws { try file(of: model).write(to: path) }
+
+    /// What the file of a model holds; `SafetensorsFile.packed(_:)` makes it smaller. Precondition and `Throws` as `write`.
+    public static func file(of model: Model) throws -> SafetensorsFile {
+        SafetensorsFile(metadata: try metadata(of: model), tensors: entries(of: model))
     }
 
     /// Writes a model as a checkpoint of PyTorch: its tensors as the published programs name them under `state_dict`, and

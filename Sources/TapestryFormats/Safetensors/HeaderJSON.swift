@@ -1,11 +1,29 @@
-/// The part of JSON that safetensors headers use: objects, arrays, strings and whole numbers.
+/// The part of JSON that safetensors headers use, and the index of packed tensors in them: objects, arrays, strings and whole numbers.
 ///
 /// Parsed here rather than by Foundation because duplicate keys must be refused and errors must say where.
 enum HeaderJSON {
-    case object([(key: String, value: HeaderJSON)])
+    struct Member {
+        let key: String
+        let value: HeaderJSON
+    }
+
+    case object([Member])
     case array([HeaderJSON])
     case string(String)
     case integer(Int)
+}
+
+extension HeaderJSON {
+    /// The elements of an array of whole numbers; nil for any other value.
+    var integers: [Int]? {
+        guard case .array(let elements) = self else { return nil }
+        var integers: [Int] = []
+        for element in elements {
+            guard case .integer(let integer) = element else { return nil }
+            integers.append(integer)
+        }
+        return integers
+    }
 }
 
 /// A parser of `HeaderJSON` over a header's bytes.
@@ -66,8 +84,8 @@ struct HeaderJSONParser {
         return .integer(try integer())
     }
 
-    private mutating func members(depth: Int) throws -> [(key: String, value: HeaderJSON)] {
-        var members: [(key: String, value: HeaderJSON)] = []
+    private mutating func members(depth: Int) throws -> [HeaderJSON.Member] {
+        var members: [HeaderJSON.Member] = []
         var keys: Set<String> = []
         if try accept("}") { return members }
         repeat {
@@ -78,7 +96,7 @@ struct HeaderJSONParser {
                 throw reader.error("expected distinct keys, found '\(key)' twice", at: start)
             }
             try require(":")
-            members.append((key, try value(depth: depth + 1)))
+            members.append(HeaderJSON.Member(key: key, value: try value(depth: depth + 1)))
         } while try accept(",")
         try require("}")
         return members

@@ -2,12 +2,16 @@ import TapestryCore
 
 /// Named tensors and a map of strings in one file, huggingface's safetensors format: the header's length as a
 /// little-endian 64-bit integer, a JSON header, the tensors' bytes (little-endian, row-major) without gaps.
+///
+/// Tensors that are packed (see `Packing`) are unpacked when they are read: nobody else has to know.
 public struct SafetensorsFile: Equatable, Sendable {
     public typealias Entry = NamedTensor
 
     public var metadata: [String: String]
     /// In the order of their bytes in the file.
     public var tensors: [Entry]
+    /// What those tensors took that were packed in the file read, by name.
+    public private(set) var packedSizes: [String: PackedSize] = [:]
 
     public init(metadata: [String: String] = [:], tensors: [Entry] = []) {
         self.metadata = metadata
@@ -20,28 +24,40 @@ public struct SafetensorsFile: Equatable, Sendable {
     /// Reads the file at `path`; F16, BF16 and F64 become 32-bit floating point.
     ///
     /// Throws: `InputNotFound`; `FormatError` if the file is not whole, the header not strict JSON, a type not among
-    /// F32 F64 F16 BF16 I64 I32 I16 I8 U8 BOOL, or the tensors' ranges do not tile the data.
+    /// F32 F64 F16 BF16 I64 I32 I16 I8 U8 BOOL, the tensors' ranges do not tile the data, or a packed tensor is not the one
+    /// that was packed.
     public static func read(_ path: String) throws -> SafetensorsFile {
         let (file, header) = try open(path)
+        var unpacker = try Unpacker(header, path: path)
         let tensors = try header.entries.map { entry in
+            if let tensor = try unpacker.tensor(of: entry, in: file) { return Entry(name: entry.name, tensor: tensor) }
             let layout = StridedLayout(rowMajor: entry.shape)
             return Entry(name: entry.name, tensor: try StoredTensor(entry.type, layout, of: file, at: entry.offset))
         }
-        return SafetensorsFile(metadata: header.metadata, tensors: tensors)
+        var result = SafetensorsFile(metadata: header.metadata, tensors: tensors)
+        result.metadata[PackedIndex.key] = nil
+        result.packedSizes = unpacker.sizes
+        return result
     }
 
-    /// The element type that each tensor of the file at `path` is stored in, as the format calls it: `F16`.
+    /// The element type that each tensor of the file at `path` is stored in, as the format calls it: `F16`; `F32` for one
+    /// that is packed.
     ///
     /// Throws: as `read`.
     public static func typeNames(in path: String) throws -> [String: String] {
-        let entries = try open(path).header.entries
-        return Dictionary(entries.map { ($0.name, $0.type.rawValue) }, uniquingKeysWith: { first, _ in first })
+        let header = try open(path).header
+        let packed = try PackedIndex(header.metadata, file: path).entries
+        return Dictionary(
+            header.entries.map { ($0.name, packed[$0.name] == nil ? $0.type.rawValue : StoredType.float32.rawValue) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     /// The metadata of the file at `path`, whose tensors are not read.
     ///
     /// Throws: as `read`.
-    public static func metadata(in path: String) throws -> [String: String] { try open(path).header.metadata }
+    public static func metadata(in path: String) throws -> [String: String] {
+        try open(path).header.metadata.filter { $0.key != PackedIndex.key }
+    }
 
     private static func open(_ path: String) throws -> (file: InputFile, header: SafetensorsHeader) {
         let file = try InputFile(path: path)
@@ -74,6 +90,9 @@ public struct SafetensorsFile: Equatable, Sendable {
             for entry in tensors { try entry.tensor.withBytes { try output.write($0) } }
         }
     }
+
+    /// What `write` writes.
+    public var byteCount: Int { 8 + header().count + tensors.reduce(0) { $0 + $1.tensor.byteCount } }
 
     private func header() -> [UInt8] {
         var members: [String] = []

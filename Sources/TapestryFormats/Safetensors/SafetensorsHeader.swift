@@ -29,11 +29,12 @@ struct SafetensorsHeader {
             throw FormatError(file: file, offset: 8, reason: "expected an object as header, found another value")
         }
         let start = 8 + bytes.count
-        for (name, value) in members {
-            if name == "__metadata__" {
-                metadata = try Self.metadata(value, file: file)
+        for member in members {
+            if member.key == "__metadata__" {
+                metadata = try Self.metadata(member.value, file: file)
             } else {
-                entries.append(try Self.entry(name, value, file: file, start: start, available: fileSize - start))
+                entries.append(
+                    try Self.entry(member.key, member.value, file: file, start: start, available: fileSize - start))
             }
         }
         // Empty tensors share their offset with a neighbour: they come first.
@@ -60,11 +61,12 @@ struct SafetensorsHeader {
             throw FormatError(file: file, reason: "expected an object as __metadata__, found another value")
         }
         return try Dictionary(
-            uniqueKeysWithValues: members.map { key, value in
-                guard case .string(let text) = value else {
-                    throw FormatError(file: file, reason: "expected a string as metadata '\(key)', found another value")
+            uniqueKeysWithValues: members.map { member in
+                guard case .string(let text) = member.value else {
+                    throw FormatError(
+                        file: file, reason: "expected a string as metadata '\(member.key)', found another value")
                 }
-                return (key, text)
+                return (member.key, text)
             })
     }
 
@@ -81,8 +83,8 @@ struct SafetensorsHeader {
             let known = StoredType.allCases.map(\.rawValue).joined(separator: ", ")
             throw failure("expected dtype \(known), found \(typeName)")
         }
-        guard let dimensions = integers(fields["shape"]) else { throw failure("expected a shape, found none") }
-        guard let range = integers(fields["data_offsets"]), range.count == 2 else {
+        guard let dimensions = fields["shape"]?.integers else { throw failure("expected a shape, found none") }
+        guard let range = fields["data_offsets"]?.integers, range.count == 2 else {
             throw failure("expected two data_offsets, found others")
         }
         guard range[0] <= range[1], range[1] <= available else {
@@ -99,15 +101,5 @@ struct SafetensorsHeader {
         }
         return Entry(
             name: name, type: type, shape: Shape(dimensions), offset: start + range[0], byteCount: byteCount)
-    }
-
-    private static func integers(_ value: HeaderJSON?) -> [Int]? {
-        guard case .array(let elements)? = value else { return nil }
-        var integers: [Int] = []
-        for element in elements {
-            guard case .integer(let integer) = element else { return nil }
-            integers.append(integer)
-        }
-        return integers
     }
 }

@@ -22,6 +22,9 @@ struct Convert: AsyncParsableCommand {
             as a dense network's in one of asymmetric blocks whose bars add nothing yet. Without --arch, --method \
             rewrites the model's own network.
 
+            --pack makes a .safetensors file smaller and loses nothing: every command reads it, and checks by a digest that \
+            the weights are those that were packed.
+
             An ACNet's file of weights alone is fused by the names of its tensors if no --arch is given, as ACNet's \
             own converter does; the certificate is then of every block by itself.
 
@@ -30,6 +33,7 @@ struct Convert: AsyncParsableCommand {
               tapestry convert finish.hdf5 -o finish_deploy.hdf5
               tapestry convert resnet20.pt -o a.safetensors --arch ec2t/resnet20
               tapestry convert a.safetensors -o b.pt --for-training --method acb
+              tapestry convert ternary.safetensors -o small.safetensors --pack entropy
             """)
 
     @Argument(help: "A model file; or, with --arch, a bare checkpoint.", completion: .file())
@@ -50,6 +54,12 @@ struct Convert: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Pack weights that are ternary or mostly zeros: ternary (masks and signs) or entropy (the same, coded).",
+            valueName: "form"))
+    var pack: Packing?
+
+    @Option(
+        help: ArgumentHelp(
             "Inputs for the certificate, half of them images with --data; by default what about ten seconds allow.",
             valueName: "n"), transform: Positive.integer)
     var inputs: Int?
@@ -65,7 +75,7 @@ struct Convert: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let form = try OutputForm(path: output)
+        let form = try OutputForm(path: output, packing: pack)
         guard !OutputForm.isSameFile(model, output) else {
             throw CommandFailure(.usage, "\(output) is the model itself; name another file, lest the model be lost")
         }
@@ -73,7 +83,8 @@ struct Convert: AsyncParsableCommand {
             return try report(await ACNetConversion(path: model).write(to: output, as: form))
         }
         let source = try self.source()
-        let result = try forTraining ? trainable(source) : deployed(source)
+        var result = try forTraining ? trainable(source) : deployed(source)
+        if pack != nil { result = result.withoutNegativeZeros }
         let images = try images(for: source)
         let count = try inputs ?? Self.affordableInputs(Count(source.graph).macs)
         let taken = images.prefix(count / 2)
@@ -81,13 +92,15 @@ struct Convert: AsyncParsableCommand {
         guard certificate.holds else { throw Self.failure(certificate, model: model) }
         var certified = result
         certified.facts[Certificate.fact] = try certificate.json
-        try form.write(certified, layout: forTraining ? .training : .deployed, to: output)
+        let packing = try form.write(certified, layout: forTraining ? .training : .deployed, to: output)
         try report(
             ConversionReport(
                 model: model, output: output, source: try .init(source), result: try .init(result),
-                certificate: certificate))
+                certificate: certificate, packing: packing))
     }
 }
+
+extension Packing: ExpressibleByArgument {}
 
 // MARK: - From what and to what
 

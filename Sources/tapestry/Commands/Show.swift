@@ -9,7 +9,7 @@ struct Show: AsyncParsableCommand {
         discussion: """
             Works for safetensors, PyTorch's .pt, .pth, .pth.tar and .t7 files, and HDF5; of a Tapestry model it shows \
             the network and its facts too. Deviations are those of the population; "near zero" counts |x| <= 1e-5, zeros \
-            included. The totals say how many values are weights of convolutions, of linear layers (matrices) and of \
+            included. A packed tensor is followed by its form and what it takes in the file. The totals say how many values are weights of convolutions, of linear layers (matrices) and of \
             batch norms, by the names of the tensors, and how many are vectors.
 
             Examples:
@@ -32,6 +32,12 @@ struct Show: AsyncParsableCommand {
 
 /// What `tapestry show` says of a file.
 private struct ShowReport: Encodable {
+    /// How a tensor is packed in its file.
+    struct Packed: Encodable {
+        let form: String
+        let bytes: Int
+    }
+
     struct Row: Encodable {
         let name: String
         let shape: [Int]
@@ -43,11 +49,14 @@ private struct ShowReport: Encodable {
         let negative: Int
         let zero: Int
         let nearZero: Int
+        let packed: Packed?
 
         enum CodingKeys: String, CodingKey {
-            case name, shape, dtype, count, mean, std, positive, negative, zero
+            case name, shape, dtype, packed, count, mean, std, positive, negative, zero
             case nearZero = "near_zero"
         }
+
+        var dtypeText: String { dtype + (packed.map { " (\($0.form), \($0.bytes.grouped) bytes)" } ?? "") }
     }
 
     struct Totals: Encodable {
@@ -140,7 +149,8 @@ private struct ShowReport: Encodable {
             return Row(
                 name: entry.name, shape: entry.tensor.shape.dimensions, dtype: file.typeNames[entry.name] ?? "",
                 count: figures.count, mean: figures.mean, std: figures.standardDeviation, positive: figures.positive,
-                negative: figures.negative, zero: figures.zero, nearZero: figures.nearZero)
+                negative: figures.negative, zero: figures.zero, nearZero: figures.nearZero,
+                packed: file.packedSizes[entry.name].map { Packed(form: $0.form, bytes: $0.byteCount) })
         }
         kinds = Kinds(file.tensors)
         totals = Totals(
@@ -168,7 +178,7 @@ private struct ShowReport: Encodable {
         for row in tensors {
             let shape = row.shape.isEmpty ? "scalar" : row.shape.map(String.init).joined(separator: "x")
             table.append(
-                row.name, shape, row.dtype, row.mean?.significant(4) ?? "–", row.std?.significant(4) ?? "–",
+                row.name, shape, row.dtypeText, row.mean?.significant(4) ?? "–", row.std?.significant(4) ?? "–",
                 row.positive.grouped, row.negative.grouped, row.zero.grouped, row.nearZero.grouped)
         }
         table.rule()

@@ -36,8 +36,9 @@ struct ACNetConversion {
         guard let certificate else { throw FormatError(file: path, reason: "has no asymmetric block") }
         let kept = tensors.filter { !ACBCheckpoint.isPartOfBlock($0.name) }
         let fused = fusions.flatMap { StateDict.tensors(of: $0.fused.model, layout: .deployed) }
-        try form.write(fused + kept, facts: [Certificate.fact: try certificate.json], to: output)
+        let packing = try form.write(fused + kept, facts: [Certificate.fact: try certificate.json], to: output)
         return ConversionReport(
-            model: path, output: output, source: nil, result: nil, blocks: fusions.count, certificate: certificate)
+            model: path, output: output, source: nil, result: nil, blocks: fusions.count, certificate: certificate,
+            packing: packing)
     }
 }

@@ -24,6 +24,8 @@ struct ConversionReport: Encodable {
     /// Of an unknown network: how many of its blocks were fused.
     var blocks: Int?
     let certificate: Certificate
+    /// Nil where weights are not packed.
+    var packing: PackingReport?
 
     var text: String {
         var text = ""
@@ -35,7 +37,9 @@ struct ConversionReport: Encodable {
             text = table.text + "\n"
         }
         if let blocks { text = "\(output): \(blocks) blocks fused by the names of their tensors\n" }
-        return text + certificate.text
+        text += certificate.text
+        if let packing { text += "\n" + packing.text(of: output) }
+        return text
     }
 }
 

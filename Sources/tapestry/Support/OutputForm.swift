@@ -4,14 +4,17 @@ import TapestryFormats
 
 /// The kind of file that a model is written as, by its extension.
 enum OutputForm {
-    case safetensors
+    /// Its weights perhaps packed.
+    case safetensors(Packing?)
     case pyTorch
     case hdf5
 
-    /// Throws: `CommandFailure` for an extension that stands for none.
-    init(path: String) throws {
+    /// Throws: `CommandFailure` for an extension that stands for none, or for a form whose weights are never packed.
+    init(path: String, packing: Packing?) throws {
         switch (path as NSString).pathExtension.lowercased() {
-        case "safetensors": self = .safetensors
+        case "safetensors":
+            self = .safetensors(packing)
+            return
         case "pt", "pth": self = .pyTorch
         case "hdf5", "h5": self = .hdf5
         case "onnx":
@@ -21,25 +24,52 @@ enum OutputForm {
             throw CommandFailure(
                 .usage, "\(path): its extension says no form that is written; it can be .safetensors, .pt or .hdf5")
         }
+        if packing != nil {
+            throw CommandFailure(
+                .usage, "\(path): only .safetensors files have packed weights; leave out --pack, or write one of those")
+        }
     }
 
-    /// Throws: `WriteError`; `FormatError` for names that HDF5 cannot hold.
-    func write(_ model: Model, layout: StateDict.Layout, to path: String) throws {
+    /// Writes the model; says what packing made of it, if it is asked for.
+    ///
+    /// Throws: `WriteError`; `FormatError` for names that HDF5 cannot hold; `CommandFailure` if nothing is to be packed.
+    func write(_ model: Model, layout: StateDict.Layout, to path: String) throws -> PackingReport? {
         switch self {
-        case .safetensors: try ModelFile.write(model, to: path)
+        case .safetensors(let packing): return try Self.write(try ModelFile.file(of: model), packing, to: path)
         case .pyTorch: try ModelFile.writePyTorch(model, layout: layout, to: path)
         case .hdf5:
             try ACNetFile.write(StateDict.tensors(of: model, layout: layout), to: path, attributes: model.facts)
         }
+        return nil
     }
 
-    /// Writes tensors without a network.
-    func write(_ tensors: [NamedTensor], facts: [String: String], to path: String) throws {
+    /// Writes tensors without a network; otherwise as `write(_:layout:to:)`.
+    func write(_ tensors: [NamedTensor], facts: [String: String], to path: String) throws -> PackingReport? {
         switch self {
-        case .safetensors: try SafetensorsFile(metadata: facts, tensors: tensors).write(to: path)
+        case .safetensors(let packing):
+            return try Self.write(SafetensorsFile(metadata: facts, tensors: tensors), packing, to: path)
         case .pyTorch: try PyTorchCheckpoint.write(tensors, to: path, under: "state_dict", facts: facts)
         case .hdf5: try ACNetFile.write(tensors, to: path, attributes: facts)
         }
+        return nil
+    }
+
+    private static func write(
+        _ file: SafetensorsFile, _ packing: Packing?, to path: String
+    ) throws -> PackingReport? {
+        guard let packing else {
+            try file.write(to: path)
+            return nil
+        }
+        let (packed, sizes) = file.packed(packing)
+        guard !sizes.isEmpty else {
+            throw CommandFailure(
+                .badData,
+                "\(path): nothing was written, for no weights are ternary, or zero often enough, to be smaller when "
+                    + "packed; leave out --pack")
+        }
+        try packed.write(to: path)
+        return PackingReport(packing, of: file, packed: packed, sizes: sizes)
     }
 
     /// Whether both paths lead to one file that exists.
