@@ -104,9 +104,11 @@ extension DeployingNetwork {
 
 extension DeployingNetwork {
     /// Whether a layer's weights are ternary, and stored as that with an affine operation after them take less than folded
-    /// ones with a bias. They do not where the layer is tiny, nor where all of its weights are zero.
+    /// ones with a bias. They do not where the layer is tiny; one whose weights are all zero is ternary when folded, too.
     func isToStayTernary(_ layer: Node) -> Bool {
-        guard keepsTernary, let figures = weightFigures(of: layer), figures.isTernary else { return false }
+        guard keepsTernary, let figures = weightFigures(of: layer), figures.isTernary, figures.nonzeros > 0 else {
+            return false
+        }
         let precision = ScoringPrecision.half
         let number = Double(precision.rawValue)
         let dense = Double(figures.count) * number
