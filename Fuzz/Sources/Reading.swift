@@ -49,7 +49,7 @@ enum Reading {
         let forms = PackedTensor.Form.allCases
         guard input.buffer.count > 4 else { return }
         let form = forms[Int(input.buffer[0]) % forms.count]
-        let shape = Shape(input.buffer[1..<5].map { Int($0) % 32 + 1 })
+        let shape = Shape(input.buffer[1..<5].map { Int($0) % 8 + 1 })
         let bytes = Array(input.buffer[5...])
         var reader = ByteReader(file: Input.path, bytes: bytes)
         let elements = try form.elements(of: shape, from: &reader)

@@ -75,6 +75,8 @@ extension GraphBuilder.Value {
         applying(.batchNorm(BatchNorm(channels: channels, weightInitialization: weight)), named: name)
     }
 
+    public func affine(_ name: String) -> Self { applying(.affine(channels: channels), named: name) }
+
     public func linear(
         _ name: String, to outputs: Int, weight: Initialization = .fanInUniform, bias: Initialization = .fanInUniform
     ) -> Self {

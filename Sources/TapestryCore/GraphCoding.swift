@@ -32,6 +32,7 @@ extension Graph: Codable {
 extension Node: Codable {
     private enum CodingKeys: String, CodingKey { case name, kind, inputs, attributes }
     private enum ChannelPaddingKeys: String, CodingKey { case before, after }
+    private enum AffineKeys: String, CodingKey { case channels }
     private enum DropoutKeys: String, CodingKey { case probability }
 
     public init(from decoder: any Decoder) throws {
@@ -48,6 +49,9 @@ extension Node: Codable {
         switch kind {
         case "convolution": operation = .convolution(try attributes(Convolution.self))
         case "batchNorm": operation = .batchNorm(try attributes(BatchNorm.self))
+        case "affine":
+            let affine = try container.nestedContainer(keyedBy: AffineKeys.self, forKey: .attributes)
+            operation = .affine(channels: try affine.decode(Int.self, forKey: .channels))
         case "linear": operation = .linear(try attributes(Linear.self))
         case "relu": operation = .relu
         case "sigmoid": operation = .sigmoid
@@ -84,6 +88,9 @@ extension Node: Codable {
         switch operation {
         case .convolution(let convolution): try container.encode(convolution, forKey: .attributes)
         case .batchNorm(let norm): try container.encode(norm, forKey: .attributes)
+        case .affine(let channels):
+            var affine = container.nestedContainer(keyedBy: AffineKeys.self, forKey: .attributes)
+            try affine.encode(channels, forKey: .channels)
         case .linear(let linear): try container.encode(linear, forKey: .attributes)
         case .maxPool(let pooling), .averagePool(let pooling): try container.encode(pooling, forKey: .attributes)
         case .padChannels(let before, let after):

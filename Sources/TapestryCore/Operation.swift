@@ -5,6 +5,8 @@
 public enum Operation: Hashable, Sendable {
     case convolution(Convolution)
     case batchNorm(BatchNorm)
+    /// weight * x + bias for each channel of C x H x W or C: what is left of a batch norm whose statistics stand still.
+    case affine(channels: Int)
     case linear(Linear)
     case relu
     /// 1 / (1 + e^-x).
@@ -39,6 +41,7 @@ public enum Operation: Hashable, Sendable {
         switch self {
         case .convolution: "convolution"
         case .batchNorm: "batchNorm"
+        case .affine: "affine"
         case .linear: "linear"
         case .relu: "relu"
         case .sigmoid: "sigmoid"
@@ -63,8 +66,8 @@ public enum Operation: Hashable, Sendable {
     public var isForTrainingOnly: Bool {
         switch self {
         case .stopGradient, .dropout, .dropBranch: true
-        case .convolution, .batchNorm, .linear, .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool,
-            .add, .scaleChannels, .shift, .padChannels, .flatten:
+        case .convolution, .batchNorm, .affine, .linear, .relu, .sigmoid, .swish, .maxPool, .averagePool,
+            .globalAveragePool, .add, .scaleChannels, .shift, .padChannels, .flatten:
             false
         }
     }

@@ -2,8 +2,10 @@
 public enum ParameterRole: Hashable, Sendable {
     case convolutionWeight
     case linearWeight
-    /// The additive term of a convolution or a linear layer.
+    /// The additive term of a convolution, a linear layer or an affine operation.
     case bias
+    /// The factors of an affine operation.
+    case scale
     case batchNormWeight
     case batchNormBias
     case runningMean
@@ -19,7 +21,8 @@ public struct Parameter: Hashable, Sendable {
     public let shape: Shape
     public let role: ParameterRole
     public let initialization: Initialization
-    /// The fan-in of the weight that this is, or that this is the bias of: what an output sums over. 0 for batch norms.
+    /// The fan-in of the weight that this is, or that this is the bias of: what an output sums over. 0 for batch norms
+    /// and affine operations.
     public let fanIn: Int
     /// The fan-out of that weight: its outputs times the kernel's area. 0 for batch norms.
     public let fanOut: Int
@@ -43,6 +46,14 @@ extension Node {
                 parameter("running_mean", .runningMean, .constant(0)),
                 parameter("running_var", .runningVariance, .constant(1)),
             ]
+        case .affine(let channels):
+            func parameter(_ suffix: String, _ role: ParameterRole, _ start: Double) -> Parameter {
+                Parameter(
+                    name: "\(name).\(suffix)", shape: [channels], role: role, initialization: .constant(start),
+                    fanIn: 0,
+                    fanOut: 0)
+            }
+            return [parameter("weight", .scale, 1), parameter("bias", .bias, 0)]
         case .linear(let linear):
             let weight = Parameter(
                 name: "\(name).weight", shape: [linear.outputs, linear.inputs], role: .linearWeight,

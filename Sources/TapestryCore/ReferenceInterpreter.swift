@@ -39,6 +39,7 @@ public struct ReferenceInterpreter: Sendable {
         switch node.operation {
         case .convolution(let convolution): return convolve(x, convolution, named: node.name)
         case .batchNorm(let norm): return normalize(x, norm, named: node.name)
+        case .affine(let channels): return scale(x, channels: channels, named: node.name)
         case .linear(let linear): return map(x, linear, named: node.name)
         case .relu: return x.map { max($0, 0) }
         case .sigmoid: return x.map(Double.sigmoid)
@@ -132,6 +133,17 @@ public struct ReferenceInterpreter: Sendable {
                     }
                 }
             }
+        }
+        return y
+    }
+
+    private func scale(_ x: Tensor<Double>, channels: Int, named name: String) -> Tensor<Double> {
+        let area = x.shape.dimensions.dropFirst(2).reduce(1, *)
+        let (weight, bias) = (tensors["\(name).weight"]!.elements, tensors["\(name).bias"]!.elements)
+        var y = x
+        for position in y.elements.indices {
+            let channel = position / area % channels
+            y.elements[position] = weight[channel] * x.elements[position] + bias[channel]
         }
         return y
     }

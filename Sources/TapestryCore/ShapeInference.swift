@@ -21,6 +21,11 @@ extension Node {
                 throw error("normalises \(norm.channels) channels but is given \(input)")
             }
             return input
+        case .affine(let channels):
+            guard channels >= 1, input.rank == 1 || input.rank == 3, input[0] == channels else {
+                throw error("scales \(channels) channels but is given \(input)")
+            }
+            return input
         case .linear(let linear):
             guard linear.inputs >= 1, linear.outputs >= 1, input.rank == 1, input[0] == linear.inputs else {
                 throw error("maps vectors of \(linear.inputs) to \(linear.outputs) but is given \(input)")

@@ -55,8 +55,8 @@ public enum Verifier {
             try require(layer.biasInitialization.isPossible, "its bias cannot start as \(layer.biasInitialization)")
         case .dropout(let probability), .dropBranch(let probability):
             try require((0..<1).contains(probability), "its probability \(probability) is not within 0..<1")
-        case .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add, .scaleChannels, .shift,
-            .padChannels, .stopGradient, .flatten:
+        case .affine, .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add, .scaleChannels,
+            .shift, .padChannels, .stopGradient, .flatten:
             break
         }
     }

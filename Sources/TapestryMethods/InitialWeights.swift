@@ -23,7 +23,7 @@ extension Weights {
             let (offset, scale): (Double, Double) =
                 switch parameter.role {
                 case .convolutionWeight, .linearWeight: (0, bound)
-                case .batchNormWeight: (1, 0.2)
+                case .batchNormWeight, .scale: (1, 0.2)
                 case .bias, .batchNormBias, .runningMean: (0, 0.2)
                 case .runningVariance: (1, 0.4)
                 }

@@ -48,6 +48,15 @@ struct InterpreterOperationTests {
         #expect(try Self.run(graph, on: x).elements == [2, 6, 30, 42, 2, 6, 4, 4])
     }
 
+    @Test func affine() throws {
+        let tensors: [String: [Float]] = ["it.weight": [2, -1], "it.bias": [1, 0.5]]
+        let images = Tensor<Double>(shape: [2, 2, 1, 2], elements: [1, 3, 5, 7, -1, -3, 2, 0])
+        #expect(
+            try Self.run(.affine(channels: 2), on: images, tensors).elements == [3, 7, -4.5, -6.5, -1, -5, -1.5, 0.5])
+        let graph = try Graph.build(input: [2, 1, 2]) { $0.globalAveragePool().affine("it") }
+        #expect(try Self.run(graph, on: images, tensors, mode: .training).elements == [5, -5.5, -3, -0.5])
+    }
+
     /// The first nine channels read each the tap of its number; the tenth stays.
     @Test func shift() throws {
         let x = Tensor<Double>(shape: [1, 10, 3, 3], elements: (0..<90).map { Double($0 % 9 + 1) })

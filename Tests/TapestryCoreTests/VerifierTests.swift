@@ -61,6 +61,11 @@ struct VerifierTests {
         Self.expect("relu", "normalises 3 channels but is given 4x8x8") {
             $0.nodes[1].operation = .batchNorm(BatchNorm(channels: 3))
         }
+        for channels in [3, 0, -1] {
+            Self.expect("relu", "scales \(channels) channels but is given 4x8x8") {
+                $0.nodes[1].operation = .affine(channels: channels)
+            }
+        }
         Self.expect("relu", "maps vectors of 4 to 2 but is given 4x8x8") {
             $0.nodes[1].operation = .linear(Linear(inputs: 4, outputs: 2))
         }

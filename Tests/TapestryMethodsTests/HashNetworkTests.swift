@@ -39,7 +39,7 @@ struct HashNetworkTests {
         case .convolutionWeight: "conv_weight"
         case .linearWeight: "linear_weight"
         case .bias: "bias"
-        case .batchNormWeight: "bn_weight"
+        case .batchNormWeight, .scale: "bn_weight"
         case .batchNormBias: "bn_bias"
         case .runningMean: "running_mean"
         case .runningVariance: "running_var"

@@ -57,6 +57,27 @@ struct RetrainingTests {
         #expect(bar.elements.contains { $0 != 0 })
     }
 
+    /// A deployed ternary network is ternary again under batch norms, under affine operations, and where there are neither.
+    @Test func ternaryWeightsComeBackTernary() async throws {
+        let source = try SmallTernaryNetwork.packableModel()
+        let deployed = try source.deployed().model
+        #expect(deployed.graph != source.graph)
+        for target in [source.graph, deployed.graph] {
+            for model in [source, deployed] {
+                let trainable = try Self.transfer(model, to: target)
+                try await Self.expectSame(source, trainable)
+                #expect(trainable.weights.tensors["ternary.weight"] == source.weights.tensors["ternary.weight"])
+            }
+        }
+        let plain = try Graph.build(input: [4, 8, 8]) {
+            $0.convolution("ternary", to: 8, kernel: 3, padding: 1, hasBias: true).relu("relu")
+                .convolution("sparse", to: 8, kernel: 3, padding: 1).globalAveragePool("pool").linear("fc", to: 3)
+        }
+        try await Self.expectSame(source, try Self.transfer(deployed, to: plain))
+        let folded = try Self.transfer(deployed, to: plain)
+        try await Self.expectSame(source, try Self.transfer(folded, to: deployed.graph))
+    }
+
     @Test func weightsOffTheSupportAreNotLost() throws {
         let source = try Self.model(Self.graph("ask/resnet8", "dense"))
         let target = try Self.graph("ask/resnet8", "ask:ASK_5a")

@@ -71,7 +71,7 @@ extension RandomStream {
             let name = "layer\(layer)"
             switch integer(below: 11) {
             case 0...2: x = x.applying(.convolution(convolution(inputChannels: x.channels)), named: name)
-            case 3: x = x.batchNorm(name).relu()
+            case 3: x = chance(0.7) ? x.batchNorm(name).relu() : x.affine(name)
             case 4: x = x.maxPool(name, kernel: integer(in: 2...3), stride: integer(in: 1...2), padding: 1)
             case 5: x = x.averagePool(name, kernel: 2, stride: integer(in: 1...2))
             case 6: x = x.paddingChannels(name, before: integer(in: 0...2), after: integer(in: 0...2))
@@ -96,7 +96,7 @@ extension RandomStream {
             let range: ClosedRange<Double> =
                 switch parameter.role {
                 case .convolutionWeight, .linearWeight: -bound...bound
-                case .batchNormWeight, .runningVariance: 0.5...1.5
+                case .batchNormWeight, .scale, .runningVariance: 0.5...1.5
                 case .bias, .batchNormBias, .runningMean: -0.5...0.5
                 }
             weights.tensors[parameter.name] = tensor(parameter.shape, in: range).map { Float($0) }

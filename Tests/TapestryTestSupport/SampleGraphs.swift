@@ -42,7 +42,7 @@ extension Graph {
                         Pooling(
                             kernel: Size(height: 2, width: 1), stride: .square(1),
                             padding: Padding(top: 1, left: 0, bottom: 1, right: 0))), named: "taller"
-                ).averagePool("back", kernel: 2, stride: 1).convolution("fit", to: 11, kernel: 1)
+                ).averagePool("back", kernel: 2, stride: 1).convolution("fit", to: 11, kernel: 1).affine("scaled")
                 .adding(shortcut.convolution("pointwise", to: 11, kernel: 1), named: "sum")
                 .globalAveragePool().linear("fc", to: 5).adding(
                     x.batchNorm("old", weight: .unitUniform).flatten().linear(

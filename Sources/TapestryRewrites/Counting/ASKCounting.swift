@@ -27,7 +27,7 @@ extension CountingConvention {
             shapes[layer.name] = layer.output
             switch node.operation {
             case .linear(let linear): try total.add(linear.hasBias ? linear.outputs : 0, at: node)
-            case .batchNorm: try total.add(layer.output.rank == 3 ? 2 : 0, times: values, at: node)
+            case .batchNorm, .affine: try total.add(layer.output.rank == 3 ? 2 : 0, times: values, at: node)
             case .relu: try total.add(values, at: node)
             case .maxPool(let pooling): try total.add(pooling.kernel.area, times: values, at: node)
             case .globalAveragePool where withFinalPool: try total.add(shapes[node.inputs[0]]?.count ?? 0, at: node)

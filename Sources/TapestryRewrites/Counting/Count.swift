@@ -32,8 +32,8 @@ public struct Count: Hashable, Sendable {
             case .convolution(let convolution):
                 try macs.add(convolution.weightCount, times: shape[1] * shape[2], at: node)
             case .linear(let linear): try macs.add(linear.inputs, times: linear.outputs, at: node)
-            case .batchNorm, .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add, .scaleChannels,
-                .shift, .padChannels, .stopGradient, .dropout, .dropBranch, .flatten:
+            case .batchNorm, .affine, .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add,
+                .scaleChannels, .shift, .padChannels, .stopGradient, .dropout, .dropBranch, .flatten:
                 break
             }
             layers.append(

@@ -44,7 +44,7 @@ extension CountingConvention {
                 if convolution.groups == convolution.inputChannels, convolution.groups > 1 {
                     depthwise[node.name] = layer
                 }
-            } else if node.operation == .relu || node.operation.kind == "batchNorm" {
+            } else if ["relu", "batchNorm", "affine"].contains(node.operation.kind) {
                 depthwise[node.name] = depthwise[node.inputs[0]]
             }
             macs += counted

@@ -12,6 +12,9 @@ extension Model {
     /// The cheapest network found that computes the same in evaluation: training-only operations gone, batch norms folded,
     /// parallel convolutions merged, shifts folded into the convolutions that follow.
     ///
+    /// Ternary weights stay ternary where that stores less: their batch norms become affine operations, a factor and a
+    /// summand for each channel, and the convolutions are not merged with others.
+    ///
     /// The arithmetic is in double precision, weights are rounded to 32 bits once, at the end. The facts are kept. Throws
     /// `GraphError` where folded weights are not finite.
     public func deployed(_ folding: BatchNormFolding = .everywhere) throws(GraphError) -> FrozenModel {
@@ -35,10 +38,11 @@ extension Graph {
 
 /// A network on its way to its deployed form. Each pass is a file of its own, an extension of this type.
 struct DeployingNetwork {
-    /// A convolution or linear layer of the network before, and the batch norm folded into it.
+    /// A convolution or linear layer of the network before, and the batch norm or affine operation folded into it.
     struct Layer: Equatable {
         var name: String
         var batchNorm: String?
+        var affine: String?
     }
 
     /// The layers that a deployed one has come from.
@@ -54,6 +58,7 @@ struct DeployingNetwork {
     /// The parameters' values by state-dict key.
     var tensors: [String: Tensor<Double>]
     private let batchCounts: [String: Int64]
+    private(set) var keepsTernary = true
     /// Of every convolution and linear layer, by its name.
     var origins: [String: Origin] = [:]
 
@@ -71,7 +76,9 @@ struct DeployingNetwork {
         }
     }
 
-    mutating func deploy(_ folding: BatchNormFolding) throws(GraphError) {
+    /// - Parameter keepsTernary: whether ternary weights stay what they are, rather than to be folded and merged.
+    mutating func deploy(_ folding: BatchNormFolding, keepsTernary: Bool = true) throws(GraphError) {
+        self.keepsTernary = keepsTernary
         try removeTrainingOnly()
         try foldBatchNorms(folding)
         try mergeParallelConvolutions()

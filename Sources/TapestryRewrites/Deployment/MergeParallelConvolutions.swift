@@ -6,7 +6,7 @@ extension DeployingNetwork {
     /// the sum's name.
     ///
     /// Kernels lie on each other where their taps read the same places, whatever the paddings and dilations that bring
-    /// them there.
+    /// them there. A ternary convolution that is worth keeping so stays by itself: the sum of two is not ternary.
     mutating func mergeParallelConvolutions() throws(GraphError) {
         try forEachNode { network, node throws(GraphError) in
             if node.operation == .add { try network.mergeConvolutions(at: node) }
@@ -15,7 +15,7 @@ extension DeployingNetwork {
 
     private mutating func mergeConvolutions(at sum: Node) throws(GraphError) {
         guard let a = branch(sum.inputs[0]), let b = branch(sum.inputs[1]), a.node.inputs == b.node.inputs,
-            a.node.name != b.node.name,
+            a.node.name != b.node.name, !isToStayTernary(a.node), !isToStayTernary(b.node),
             let input = try shape(of: a.node.inputs[0]), let output = try shape(of: sum.name),
             let merged = MergedConvolution(a.convolution, b.convolution, input: input, output: output)
         else { return }

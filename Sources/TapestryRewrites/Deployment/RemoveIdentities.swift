@@ -27,7 +27,7 @@ extension DeployingNetwork {
             shift.taps(channels: input[0]).allSatisfy { $0.row == shift.kernel / 2 && $0.column == shift.kernel / 2 }
         case .relu: self.node(named: node.inputs[0])?.operation == .relu
         case .flatten: input.rank == 1
-        case .convolution, .batchNorm, .linear, .sigmoid, .swish, .globalAveragePool, .add, .scaleChannels,
+        case .convolution, .batchNorm, .affine, .linear, .sigmoid, .swish, .globalAveragePool, .add, .scaleChannels,
             .stopGradient, .dropout, .dropBranch:
             false
         }

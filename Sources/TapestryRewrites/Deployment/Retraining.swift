@@ -35,8 +35,9 @@ private struct Transfer {
         self.source = DeployingNetwork(source)
         goal = DeployingNetwork(target)
         weights = target.weights
-        try self.source.deploy(.everywhere)
-        try goal.deploy(.everywhere)
+        // Whatever is ternary in one of them may not be in the other.
+        try self.source.deploy(.everywhere, keepsTernary: false)
+        try goal.deploy(.everywhere, keepsTernary: false)
     }
 
     mutating func run() throws(GraphError) {
@@ -59,7 +60,7 @@ private struct Transfer {
                     throw GraphError(node: to.name, reason: "\"\(from.name)\" of the network given has other extents")
                 }
                 try transfer(from.name, to: to.name)
-            case (.batchNorm, .batchNorm):
+            case (.batchNorm, .batchNorm), (.affine, .affine):
                 for (old, new) in zip(from.parameters, to.parameters) {
                     weights.tensors[new.name] = sourceModel.weights.tensors[old.name]
                 }
@@ -104,7 +105,7 @@ private struct Transfer {
 
     /// A parameter of a layer: as it was before its batch norm was folded, where that batch norm has a counterpart.
     private func values(of layer: String, _ suffix: String, _ pair: Pair) -> Tensor<Double> {
-        if let kept = pair.keptBatchNorm {
+        if let kept = pair.kept {
             return sourceModel.weights.tensors["\(kept.name).\(suffix)"]!.map(Double.init)
         }
         return source.tensors["\(layer).\(suffix)"]!
@@ -114,8 +115,8 @@ private struct Transfer {
         for other in pair.others { silence(other) }
         let name = "\(pair.main.name).bias"
         let hasBias = weights.tensors[name] != nil
-        if let kept = pair.keptBatchNorm {
-            try transferNorm(kept, pair, hasBias: hasBias)
+        if let kept = pair.kept {
+            transferNorm(kept, pair, hasBias: hasBias)
             return
         }
         let bias = source.tensors["\(from).bias"].map { $0.map(Float.init) }
@@ -127,6 +128,10 @@ private struct Transfer {
             weights.tensors["\(norm).running_mean"] = Tensor(shape: shape, repeating: 0)
             weights.tensors["\(norm).running_var"] = Tensor(shape: shape, repeating: 1)
             if hasBias { weights.tensors[name] = Tensor(shape: shape, repeating: 0) }
+        } else if let affine = pair.main.affine, let shape = weights.tensors["\(affine).bias"]?.shape {
+            weights.tensors["\(affine).weight"] = Tensor(shape: shape, repeating: 1)
+            weights.tensors["\(affine).bias"] = bias ?? Tensor(shape: shape, repeating: 0)
+            if hasBias { weights.tensors[name] = Tensor(shape: shape, repeating: 0) }
         } else if hasBias, let shape = weights.tensors[name]?.shape {
             weights.tensors[name] = bias ?? Tensor(shape: shape, repeating: 0)
         } else if let bias, bias.elements.contains(where: { $0 != 0 }) {
@@ -134,9 +139,13 @@ private struct Transfer {
         }
     }
 
-    /// A batch norm that both networks have, with the bias of the convolution before it where only one of them has that.
-    private mutating func transferNorm(_ from: DeployingNetwork.Layer, _ pair: Pair, hasBias: Bool) throws(GraphError) {
-        guard let old = from.batchNorm, let new = pair.main.batchNorm else { return }
+    /// A batch norm or affine operation that both networks have, with the bias of the convolution before it where only one
+    /// of them has that.
+    private mutating func transferNorm(_ from: DeployingNetwork.Layer, _ pair: Pair, hasBias: Bool) {
+        guard let old = from.batchNorm, let new = pair.main.batchNorm else {
+            transferScale(from, pair, hasBias: hasBias)
+            return
+        }
         for suffix in ["weight", "bias", "running_mean", "running_var"] {
             weights.tensors["\(new).\(suffix)"] = sourceModel.weights.tensors["\(old).\(suffix)"]
         }
@@ -148,6 +157,29 @@ private struct Transfer {
             weights.tensors["\(new).running_mean"] = Tensor(
                 shape: mean.shape, elements: zip(mean.elements, bias.elements).map { $0 - $1 })
         }
+    }
+
+    /// The factors and summands of a batch norm or affine operation, where at least one of the two is the latter. A batch
+    /// norm takes them under statistics of 0 and 1.
+    private mutating func transferScale(_ from: DeployingNetwork.Layer, _ pair: Pair, hasBias: Bool) {
+        guard let old = from.batchNorm ?? from.affine, let new = pair.main.batchNorm ?? pair.main.affine,
+            let node = sourceModel.graph.node(named: old),
+            var (scale, shift) = DeployingNetwork(sourceModel).scaleAndShift(of: node)
+        else { return }
+        let shape: Shape = [scale.count]
+        let bias = sourceModel.weights.tensors["\(from.name).bias"]
+        if hasBias {
+            weights.tensors["\(pair.main.name).bias"] = bias ?? Tensor(shape: shape, repeating: 0)
+        } else if let bias {
+            shift = shift.indices.map { shift[$0] + scale[$0] * Double(bias.elements[$0]) }
+        }
+        if case .batchNorm(let form)? = target.node(named: new)?.operation {
+            scale = scale.map { $0 * (1 + form.epsilon).squareRoot() }
+            weights.tensors["\(new).running_mean"] = Tensor(shape: shape, repeating: 0)
+            weights.tensors["\(new).running_var"] = Tensor(shape: shape, repeating: 1)
+        }
+        weights.tensors["\(new).weight"] = Tensor(shape: shape, elements: scale.map(Float.init))
+        weights.tensors["\(new).bias"] = Tensor(shape: shape, elements: shift.map(Float.init))
     }
 
     private mutating func copyCount(from: String, to: String) {
@@ -169,8 +201,9 @@ private struct Transfer {
     private struct Pair {
         let main: DeployingNetwork.Layer
         let others: [DeployingNetwork.Layer]
-        /// The source's layer, where it and the target's have a batch norm each and nothing else is part of it.
-        let keptBatchNorm: DeployingNetwork.Layer?
+        /// The source's layer, where it and the target's have a batch norm or an affine operation each and nothing else is
+        /// part of it.
+        let kept: DeployingNetwork.Layer?
 
         init(
             _ source: DeployingNetwork.Origin?, _ goal: DeployingNetwork.Origin?, layer: String
@@ -180,8 +213,8 @@ private struct Transfer {
             }
             self.main = main
             others = goal.others
-            let isAlone = source?.others.isEmpty == true && source?.main?.batchNorm != nil
-            keptBatchNorm = isAlone && main.batchNorm != nil ? source?.main : nil
+            func isScaled(_ layer: DeployingNetwork.Layer?) -> Bool { (layer?.batchNorm ?? layer?.affine) != nil }
+            kept = source?.others.isEmpty == true && isScaled(source?.main) && isScaled(main) ? source?.main : nil
         }
     }
 }

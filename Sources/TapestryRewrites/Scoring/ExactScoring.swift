@@ -61,6 +61,7 @@ public struct ExactScoring: Sendable {
             return "\(ternary)\(isDepthwise ? "depthwise " : "")convolutions"
         case .linear: return "\(ternary)linear layers"
         case .batchNorm: return "batch norms"
+        case .affine: return "scales and biases"
         case .relu, .sigmoid, .swish: return "activations"
         case .maxPool, .averagePool, .globalAveragePool: return "pools"
         case .add: return "sums"
@@ -125,7 +126,7 @@ extension ExactScoring {
     ) -> (multiplications: Double, additions: Double) {
         let values = Double(output.count)
         switch operation {
-        case .batchNorm: return (values, values)
+        case .batchNorm, .affine: return (values, values)
         case .relu: return (values, 0)
         case .sigmoid: return (2 * values, values)
         case .swish: return (3 * values, values)

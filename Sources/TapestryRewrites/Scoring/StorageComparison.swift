@@ -55,6 +55,7 @@ extension Node {
         case .convolution(let convolution): convolution.hasBias ? convolution.outputChannels : 0
         case .linear(let linear): linear.hasBias ? linear.outputs : 0
         case .batchNorm(let norm): 2 * norm.channels
+        case .affine(let channels): 2 * channels
         case .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add, .scaleChannels, .shift,
             .padChannels, .stopGradient, .dropout, .dropBranch, .flatten:
             0

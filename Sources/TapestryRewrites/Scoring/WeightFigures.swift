@@ -90,8 +90,8 @@ extension Model {
             let stored = convolution.storedWeights.compactMap { weights.tensors["\(node.name).\($0.suffix)"] }
             return WeightFigures(convolution, stored)
         case .linear: return weights.tensors["\(node.name).weight"].map { WeightFigures($0) }
-        case .batchNorm, .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add, .scaleChannels,
-            .shift, .padChannels, .stopGradient, .dropout, .dropBranch, .flatten:
+        case .batchNorm, .affine, .relu, .sigmoid, .swish, .maxPool, .averagePool, .globalAveragePool, .add,
+            .scaleChannels, .shift, .padChannels, .stopGradient, .dropout, .dropBranch, .flatten:
             return nil
         }
     }

@@ -56,6 +56,7 @@ extension TorchNetwork {
                 x, kernels: kernels(of: node.name, realization),
                 bias: convolution.hasBias ? value("\(node.name).bias") : nil, displacement: displacements[node.name])
         case .batchNorm(let norm): return try normalize(x, norm, named: node.name, mode)
+        case .affine(let channels): return try scale(x, channels: channels, named: node.name)
         case .linear(let linear):
             return try x.linear(
                 weight: value("\(node.name).weight"), bias: linear.hasBias ? value("\(node.name).bias") : nil)
@@ -91,6 +92,14 @@ extension TorchNetwork {
                 by: try TorchTensor.full(shape, 1, on: device).dropout(probability: probability, training: true))
         case .flatten: return try x.flattened()
         }
+    }
+
+    /// A batch norm whose statistics are 0 and 1: one pass over the values, at any precision.
+    private func scale(_ x: TorchTensor, channels: Int, named name: String) throws(TorchError) -> TorchTensor {
+        try x.batchNorm(
+            weight: value("\(name).weight"), bias: value("\(name).bias"),
+            runningMean: try .full([channels], 0, on: device), runningVariance: try .full([channels], 1, on: device),
+            training: false, epsilon: 0)
     }
 
     private func normalize(
@@ -132,7 +141,7 @@ struct ExecutionPlan {
             let taken = inputs[index][0]
             guard taken > 0, taken != output, useCounts[taken] == 1 else { continue }
             switch graph.nodes[taken - 1].operation {
-            case .convolution, .batchNorm, .linear, .add: overwriting.insert(index)
+            case .convolution, .batchNorm, .affine, .linear, .add: overwriting.insert(index)
             default: break
             }
         }
