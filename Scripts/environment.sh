@@ -148,6 +148,9 @@ need_test_packages() {
 # announce: exports what Package.swift and the programs look for, if it is there.
 announce() {
     export TAPESTRY_HOME=$cache
+    # libtorch's threads wait for one another in a loop. Beside other programs that loop eats the time in which the
+    # others could work, and training is ten times slower; this ends it after some microseconds.
+    [[ ${OMP_WAIT_POLICY-} ]] || export GOMP_SPINCOUNT=${GOMP_SPINCOUNT-1000}
     unset TAPESTRY_LIBTORCH
     torch=
     if [[ -z ${TAPESTRY_WITHOUT_LIBTORCH-} ]] && complete_venv; then

@@ -38,9 +38,9 @@ public struct TernarizationSettings: Hashable, Sendable {
 
     public init() {}
 
-    var method: Ternarization { Ternarization(reading: reading, keepsMagnitudes: mode == .prune) }
+    public var method: Ternarization { Ternarization(reading: reading, keepsMagnitudes: mode == .prune) }
 
-    var startingLevels: TernaryStart {
+    public var startingLevels: TernaryStart {
         switch start {
         case .threshold: .scaled(startShare)
         case .kmeans: .kMeans(centroids: centroids)

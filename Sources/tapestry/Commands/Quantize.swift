@@ -72,6 +72,13 @@ struct Quantize: AsyncParsableCommand {
         name: .customLong("lr2"), help: "The learning rate of w_n and w_p.", transform: Positive.number)
     var levelLearningRate = 1e-5
 
+    @Flag(
+        help: """
+            Give quantised layers that no batch norm follows a factor for each output channel, as a network needs whose \
+            batch norms have been folded.
+            """)
+    var channelScales = false
+
     @Flag(help: "Quantise as the published program does (the default); --corrected does what its paper means.")
     var published = false
 
@@ -111,6 +118,12 @@ struct Quantize: AsyncParsableCommand {
             throw ValidationError("a layer has three values: --centroids kmeans:\(count) is for --published only")
         }
         if runArguments.out == nil { throw ValidationError("--out is missing; it names the folder of the runs") }
+        if channelScales, !prune.isEmpty {
+            throw ValidationError("pruned weights keep their own values and need no --channel-scales")
+        }
+        if channelScales, model == nil {
+            throw ValidationError("--channel-scales changes a trained network; name a model file")
+        }
         if model == nil, networkArguments.arch == nil {
             throw ValidationError("name a model file, or a network by --arch to start from initial weights")
         }

@@ -84,13 +84,17 @@ extension Quantize {
                     configuration.ternarization?.layers = group.layers
                     configuration.ternarization?.fixedLayers = fixed.filter { !group.layers.contains($0) }
                     fixed += group.layers.filter { !fixed.contains($0) }
-                    let name = groups.count == 1 ? pair : "\(pair)/\(group.name)"
+                    let isOnlyPair = shares.count * lambdaMaxDivrs.count == 1
+                    let name = groups.count == 1 ? pair : isOnlyPair ? group.name : "\(pair)/\(group.name)"
                     let folder = RunFolder(path: "\(runArguments.out!)/\(name)")
                     if let start { configuration.model = DataArguments.absolute(start.best) }
-                    let path = start?.best
+                    let (path, settings) = (start?.best, configuration.ternarization!)
                     cells.append(
                         RunGrid.Cell(name: name, configuration: configuration) {
-                            try path.map { try ModelFile.read($0) } ?? base.model
+                            let model = try path.map { try ModelFile.read($0) } ?? base.model
+                            guard channelScales else { return model }
+                            return try model.scalingChannels(
+                                of: settings.layers, by: settings.method, from: settings.startingLevels)
                         })
                     start = folder
                 }
