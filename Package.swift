@@ -13,6 +13,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 var products: [Product] = [
     .library(name: "Tapestry", targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"]),
+    .library(name: "TapestryRuntime", targets: ["TapestryCore", "TapestryRuntime"]),
     .executable(name: "tapestry", targets: ["tapestry"]),
 ]
 
@@ -29,10 +30,13 @@ var targets: [Target] = [
         name: "TapestryFormats", dependencies: ["TapestryCore", "CTurboJPEG", "Ccrypto", "Cspng", "Czlib", yams],
         swiftSettings: strict),
     .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
+    .target(name: "CTapestryKernels"),
+    .target(name: "TapestryRuntime", dependencies: ["TapestryCore", "CTapestryKernels"], swiftSettings: strict),
     .executableTarget(
         name: "tapestry",
         dependencies: [
-            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", argumentParser,
+            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRuntime",
+            argumentParser,
         ] + (hasLibtorch ? ["TapestryTorch", "TapestryTraining"] : []),
         swiftSettings: strict + withTorch),
     .executableTarget(
@@ -69,6 +73,12 @@ var targets: [Target] = [
     .testTarget(
         name: "TapestryDataTests",
         dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryRuntimeTests",
+        dependencies: [
+            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryRuntime", "TapestryTestSupport",
+        ],
         swiftSettings: strict),
 ]
 

@@ -263,4 +263,5 @@ def main():
     train(options)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,18 @@ public struct ReferenceInterpreter: Sendable {
         return values[graph.outputName]!
     }
 
+    /// The first node whose value for N x C x H x W images has an element that single precision cannot hold; nil where
+    /// none has. Precondition: the images fit the network's input.
+    public func firstNodeBeyondFloat(for images: Tensor<Double>) -> String? {
+        var values = [Graph.inputName: images]
+        for node in graph.nodes {
+            let value = value(of: node, inputs: node.inputs.map { values[$0]! })
+            guard value.elements.allSatisfy({ Float($0).isFinite }) else { return node.name }
+            values[node.name] = value
+        }
+        return nil
+    }
+
     private func value(of node: Node, inputs: [Tensor<Double>]) -> Tensor<Double> {
         let x = inputs[0]
         let count = x.shape[0]

@@ -25,9 +25,8 @@ struct Tapestry: AsyncParsableCommand {
         version: version,
         subcommands: [
             Train.self, Scale.self, Quantize.self, Retrain.self, Evaluate.self, Convert.self, Validate.self,
-            Predict.self, Report.self,
-            CountCommand.self,
-            ScoreCommand.self, Archs.self, Show.self, DataCommand.self, Doctor.self, Demo.self,
+            Predict.self, Report.self, CountCommand.self, ScoreCommand.self, Bench.self, Archs.self, Show.self,
+            DataCommand.self, Doctor.self, Demo.self,
         ])
 
     static func main() async {

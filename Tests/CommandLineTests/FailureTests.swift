@@ -117,7 +117,7 @@ struct FailureTests {
 
     @Test(
         "Without libtorch, training says what is missing and how to get it", .enabled { try !hasLibtorch() },
-        arguments: ["train --arch ask/vgg11 --data .", "evaluate m.safetensors --data .", "demo"])
+        arguments: ["train --arch ask/vgg11 --data .", "evaluate m.safetensors --data . --engine torch", "demo"])
     func withoutLibtorch(line: String) throws {
         let outcome = try Program.shell("\"$tapestry\" \(line)")
         #expect(outcome.status == 69)

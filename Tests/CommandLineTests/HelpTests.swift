@@ -4,8 +4,7 @@ import Testing
 struct HelpTests {
     private static let commands = [
         "train", "scale", "quantize", "retrain", "evaluate", "convert", "validate", "predict", "report", "count",
-        "score", "archs", "show", "data",
-        "data verify", "doctor", "demo",
+        "score", "archs", "show", "data", "data verify", "doctor", "demo", "bench",
     ]
 
     @Test("teaches with an example", arguments: commands)

@@ -176,7 +176,8 @@ import Testing
                     "$tapestry evaluate \(run.folder)/run/last.safetensors \(data) \(options) --json")
                 return try evaluated.json(as: Figures.self).loss
             }
-            #expect(abs(try loss("") - expected) < 1e-5)
+            // Our own kernels add in another order than libtorch's.
+            #expect(abs(try loss("") - expected) < 1e-6 * expected)
             #expect(abs(try loss("--normalize ask") - expected) > 1e-4)
         }
     }

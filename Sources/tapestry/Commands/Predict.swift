@@ -120,7 +120,7 @@ private struct FileClassifier {
         }
         (normalization, sizing) = input
         names = try model.classNames(count: classifier.classes, path: path)
-        engine = try LogitsEngine(model)
+        engine = try LogitsEngine(model, path: path)
     }
 
     /// The likeliest classes of the image at `image`.

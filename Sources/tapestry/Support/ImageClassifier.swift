@@ -1,5 +1,6 @@
 import TapestryCore
 import TapestryData
+import TapestryMethods
 
 /// What a network must be to be trained, evaluated and asked: one that takes square images and tells classes apart.
 struct ImageClassifier {
@@ -38,5 +39,13 @@ struct ImageClassifier {
 extension Network {
     fileprivate func failure(_ reason: String) -> CommandFailure {
         CommandFailure(isFromFile ? .badData : .usage, "\(title): \(reason)")
+    }
+}
+
+extension DatasetKind {
+    /// What a network for the data set needs to be.
+    func networkOptions(of dataset: any ImageDataset) -> NetworkOptions {
+        NetworkOptions(
+            classes: classCount ?? dataset.classNames.count, imageSize: imageSize, channels: channels)
     }
 }

@@ -1,47 +1,33 @@
 import TapestryCore
+import TapestryRewrites
+import TapestryRuntime
 
-#if TAPESTRY_TORCH
-import TapestryTorch
-#endif
-
-/// What computes a network's class scores for single images: libtorch where this build has it, otherwise the reference
-/// interpreter, which takes no library and much longer.
+/// What computes a network's class scores for single images: Tapestry's own kernels.
 struct LogitsEngine {
-    #if TAPESTRY_TORCH
-    private let network: TorchNetwork
+    private let network: NativeNetwork
 
-    init(_ model: Model) throws {
+    /// Throws: `CommandFailure` where the weights of the model at `path` are not finite.
+    init(_ model: Model, path: String) throws {
         let budget = ThreadBudget.current()
-        try TorchRuntime.start(threads: budget.count)
-        network = try TorchNetwork(model.graph, weights: model.weights, device: .cpu)
-        summary = "computed by libtorch, threads: \(budget.count)"
+        network = try NativeNetwork(model.runnable(path: path), threads: budget.count)
+        summary = "computed by Tapestry's kernels (\(network.instructionSet.name)), threads: \(budget.count)"
     }
-
-    /// The scores of one C x H x W input.
-    func logits(of input: Tensor<Float>) throws -> [Double] {
-        let images = try TorchTensor(Self.batch(input), memoryFormat: .channelsLast)
-        return try Torch.withoutGradients {
-            try network.logits(of: images, mode: .evaluation).host(Double.self).elements
-        }
-    }
-    #else
-    private let network: ReferenceInterpreter
-
-    init(_ model: Model) throws {
-        network = try ReferenceInterpreter(model.graph, weights: model.weights)
-        summary = "computed by the reference interpreter, slowly: this build lacks libtorch, which `./dev setup` gets"
-    }
-
-    /// The scores of one C x H x W input.
-    func logits(of input: Tensor<Float>) throws -> [Double] {
-        try network(Self.batch(input).map(Double.init)).elements
-    }
-    #endif
 
     /// What computes, for a line on standard error.
     let summary: String
 
-    private static func batch(_ input: Tensor<Float>) -> Tensor<Float> {
-        input.reshaped(to: Shape([1] + input.shape.dimensions))
+    /// The scores of one C x H x W input.
+    func logits(of input: Tensor<Float>) throws -> [Double] {
+        try network(input.reshaped(to: Shape([1] + input.shape.dimensions))).elements.map(Double.init)
+    }
+}
+
+extension Model {
+    /// The deployed network. Throws: `CommandFailure` where the weights of the model at `path` are not finite.
+    func runnable(path: String) throws -> FrozenModel {
+        // A model that was read is sound but for its numbers.
+        do { return try deployed() } catch {
+            throw CommandFailure(.badData, "\(path): node \"\(error.node)\": its weights are not finite")
+        }
     }
 }

@@ -52,6 +52,10 @@ enum Whole {
 typealias DeviceName = Device
 typealias Precision = RunConfiguration.Precision
 
+extension Device {
+    var isProcessor: Bool { self == .cpu }
+}
+
 extension Device: ExpressibleByArgument {
     public init?(argument: String) { self.init(parsing: argument) }
 
@@ -73,7 +77,10 @@ enum RecipeNames {
 struct DeviceName: ExpressibleByArgument {
     init?(argument: String) {
         guard argument == "cpu" || argument == "cuda" || argument.hasPrefix("cuda:") else { return nil }
+        isProcessor = argument == "cpu"
     }
+
+    let isProcessor: Bool
 
     static let allValueStrings = DeviceNames.suggested
 }

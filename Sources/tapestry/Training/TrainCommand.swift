@@ -133,14 +133,6 @@ extension ComputingArguments {
     }
 }
 
-extension DatasetKind {
-    /// What a network for the data set needs to be.
-    func networkOptions(of dataset: any ImageDataset) -> NetworkOptions {
-        NetworkOptions(
-            classes: classCount ?? dataset.classNames.count, imageSize: imageSize, channels: channels)
-    }
-}
-
 extension EpochMetrics {
     /// Of the test after it, for people.
     fileprivate var top1: String { test?.top1.percent ?? "none" }

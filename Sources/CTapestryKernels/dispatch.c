@@ -1,0 +1,27 @@
+#include "include/CTapestryKernels.h"
+
+#define DECLARE(set) extern const tk_kernels tk_kernels_of_##set;
+TK_INSTRUCTION_SETS(DECLARE)
+
+#if defined(__x86_64__)
+static bool has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+}
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+static bool has_scalar(void) { return true; }
+
+static const struct {
+    const tk_kernels *kernels;
+    bool (*is_supported)(void);
+} sets[] = {
+#define LIST(set) {&tk_kernels_of_##set, has_##set},
+    TK_INSTRUCTION_SETS(LIST)};
+
+int32_t tk_instruction_set_count(void) { return (int32_t)(sizeof sets / sizeof *sets); }
+
+const char *tk_instruction_set_name(int32_t index) { return sets[index].kernels->name; }
+
+const tk_kernels *tk_instruction_set_kernels(int32_t index) {
+    return sets[index].is_supported() ? sets[index].kernels : NULL;
+}

@@ -1,0 +1,196 @@
+/// The arithmetic of Tapestry's own runtime: plain C, an object file for each instruction set, chosen at run time.
+///
+/// Nothing here allocates, fails or keeps state; whoever calls has planned what fits. All numbers are 32-bit floats.
+/// The order of additions for one output is the same in every kernel of an instruction set, whatever the batch, the
+/// tile and the number of threads: results are equal to the bit.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Channels of a value are padded to a multiple of this many floats, so that pixels are aligned to cache lines.
+#define TK_CHANNEL_UNIT 16
+
+/// Where the pixels of a value lie, in floats: channels last, or in planes. A vector is an image of one pixel.
+///
+/// Around the images or planes lie as many zeros as the taps of those who read it reach out: `row` may be longer than
+/// the width, `image` or `channel` longer than the rows. Pointers to values point at the first pixel of the first
+/// image.
+typedef struct {
+    int32_t height, width;
+    /// Real channels; those up to `pixel`, where channels are last, hold numbers that no result depends on.
+    int32_t channels;
+    /// From a pixel to the next: 1 in planes, otherwise the channels with padding, a multiple of TK_CHANNEL_UNIT.
+    int32_t pixel;
+    /// From a channel (1 unless in planes), a row and an image to the next.
+    int64_t channel, row, image;
+} tk_image;
+
+/// A tap on a range of input channels: output (i, j) reads input (i * stride + row, j * stride + column).
+typedef struct {
+    int32_t row, column;
+    int32_t first_channel, channels;
+} tk_tap;
+
+/// Neighbouring outputs that share their taps. Their weights lie as [tap][channel][vectors * lanes].
+typedef struct {
+    /// `outputs` may count padding of the last pixel's channels, up to whole vectors.
+    int32_t first_output, outputs;
+    /// 1 or 2.
+    int32_t vectors;
+    int32_t first_tap, tap_count;
+    /// Where its weights begin, in floats.
+    int64_t weights;
+} tk_block;
+
+/// How the positions of a convolution are walked. A line is a run of positions that are equally far apart, in the input
+/// and in the output.
+typedef enum {
+    /// An image's rows one after the other, with pads between them computed and not stored. For stride 1 and values of
+    /// one pitch.
+    TK_FLAT,
+    /// A row of outputs.
+    TK_ROWS,
+    /// One position of all images: taps outside the image are left out, so that values need no pads.
+    TK_IMAGES,
+} tk_walk;
+
+/// What becomes of a sum before it is stored.
+typedef enum {
+    TK_IDENTITY,
+    /// max(0, x).
+    TK_RELU,
+    /// 1 / (1 + e^-x), to some units in the last place.
+    TK_SIGMOID,
+    /// x / (1 + e^-x).
+    TK_SWISH,
+} tk_activation;
+
+/// y = activation(bias + sum over taps and channels of weight * x + residual), a convolution on any support.
+typedef struct {
+    tk_image input, output;
+    int32_t stride_height, stride_width;
+    tk_walk walk;
+    /// Whether threads share the work by blocks of outputs, so that each reads its own weights only.
+    bool splits_outputs;
+    tk_activation activation;
+    int32_t block_count;
+    const tk_block *blocks;
+    const tk_tap *taps;
+    const float *weights;
+    /// One for each output, with two vectors' room behind the last.
+    const float *bias;
+} tk_convolution;
+
+/// A tap resolved for a line: what a tile reads. Callers only provide room, for as many as a block has taps.
+typedef struct {
+    ptrdiff_t input, weights, channels;
+} tk_entry;
+
+/// One thread's share of a step: part `part` of `parts`, of values of `images` images.
+typedef struct {
+    int32_t images;
+    int32_t part, parts;
+} tk_share;
+
+/// A convolution of each channel by itself. Weights lie as [tap][input.pixel].
+typedef struct {
+    tk_image input, output;
+    int32_t stride_height, stride_width;
+    tk_activation activation;
+    int32_t tap_count;
+    /// Their channels are not used.
+    const tk_tap *taps;
+    const float *weights;
+    /// One for each channel, padded as a pixel is.
+    const float *bias;
+} tk_depthwise;
+
+/// The largest or the mean value of windows. The mean counts zeros of the padding as values.
+typedef struct {
+    tk_image input, output;
+    int32_t kernel_height, kernel_width, stride_height, stride_width, top, left;
+    bool takes_mean;
+} tk_pooling;
+
+/// Where the next `count` output channels come from: `channel` and those behind it of the pixel at so many rows and
+/// columns from their own; zero outside the image, and everywhere where `channel` is negative.
+typedef struct {
+    int32_t count, channel, row, column;
+} tk_source;
+
+/// The kernels of one instruction set.
+typedef struct {
+    const char *name;
+    /// Floats of a vector.
+    int32_t lanes;
+    /// The most positions of a tile of two vectors of outputs.
+    int32_t most_positions;
+    void (*convolve)(
+        const tk_convolution *, const float *x, const float *residual, float *y, tk_entry *room, tk_share);
+    /// The same of planes, for stride 1 and values of one size and pitch. Blocks have 4 outputs, weights lie as
+    /// [tap][channel][4], `walk` means nothing. Leaves zeros around what it writes, but not before the first plane.
+    void (*convolve_planes)(
+        const tk_convolution *, const float *x, const float *residual, float *y, tk_entry *room, tk_share);
+    void (*convolve_depthwise)(const tk_depthwise *, const float *x, float *y, tk_share);
+    void (*pool)(const tk_pooling *, const float *x, float *y, tk_share);
+    /// y = the mean of each channel over its image.
+    void (*pool_globally)(const tk_image *input, const tk_image *output, const float *x, float *y, tk_share);
+    /// y = activation(a + b), all of one layout; `b` may be NULL.
+    void (*add)(const tk_image *, tk_activation, const float *a, const float *b, float *y, tk_share);
+    /// y = activation(x * scale + offset) by channel. `factors` is the distance between the scales of two images, 0
+    /// where all share one; `offset`, which all share, may be NULL.
+    void (*scale)(
+        const tk_image *, tk_activation, const float *x, const float *scale, int64_t factors, const float *offset,
+        float *y, tk_share);
+} tk_kernels;
+
+/// The one list of instruction sets, the best first: X(name).
+#if defined(__x86_64__)
+#define TK_INSTRUCTION_SETS(X) X(avx512) X(avx2) X(scalar)
+#else
+#define TK_INSTRUCTION_SETS(X) X(scalar)
+#endif
+
+/// The number of instruction sets in the list.
+int32_t tk_instruction_set_count(void);
+
+/// The name of the instruction set at an index of the list, and its kernels, NULL where this processor lacks it.
+const char *tk_instruction_set_name(int32_t index);
+const tk_kernels *tk_instruction_set_kernels(int32_t index);
+
+// What no instruction set makes faster ---------------------------------------------------------------------------
+
+/// Copies images that lie densely, planar or channels last, into a value.
+void tk_import(const tk_image *, const float *images, bool channels_last, float *y, tk_share);
+
+/// Copies vectors out of a value, densely.
+void tk_export(const tk_image *, const float *x, float *vectors, tk_share);
+
+/// Each output channel is another one, perhaps moved, or zero. Input and output have one size; `sources` name every
+/// output channel.
+void tk_move(
+    const tk_image *input, const tk_image *output, const tk_source *sources, const float *x, float *y, tk_share);
+
+/// An image to the vector of its elements, channel by channel.
+void tk_flatten(const tk_image *input, const tk_image *output, const float *x, float *y, tk_share);
+
+/// Copies a value into one of the same extents that lies otherwise.
+void tk_rearrange(const tk_image *input, const tk_image *output, const float *x, float *y, tk_share);
+
+/// Makes zeros of all that is no pixel of a plane, up to the next plane.
+void tk_clear_plane(const tk_image *, float *plane);
+
+/// Makes zeros of all that is no pixel of a value, from `lead` floats before the first one to the end of the last
+/// image.
+void tk_clear_pads(const tk_image *, int64_t lead, float *y, tk_share);
+
+/// Tells the processor that a thread waits in a loop.
+static inline void tk_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}

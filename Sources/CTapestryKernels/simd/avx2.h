@@ -1,0 +1,23 @@
+// Vectors of 8 floats in 16 registers.
+#pragma once
+#include <immintrin.h>
+
+#define LANES 8
+#define TILES(X) \
+    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) \
+    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)
+#define MOST_POSITIONS_1 12
+#define MOST_POSITIONS_2 6
+// A tile of M vectors of positions and four outputs takes M x 4 sums, M values and one broadcast weight: X(M).
+#define PLANE_TILES(X) X(1) X(2) X(3)
+#define MOST_PLANE_VECTORS 3
+
+typedef float vector __attribute__((ext_vector_type(LANES)));
+typedef int32_t integers __attribute__((ext_vector_type(LANES)));
+
+static inline vector multiply_add(vector a, vector b, vector c) { return __builtin_elementwise_fma(a, b, c); }
+
+static inline void store_first(float *p, vector x, int count) {
+    integers index = {0, 1, 2, 3, 4, 5, 6, 7};
+    _mm256_maskstore_ps(p, (__m256i)(index < (integers)count), x);
+}

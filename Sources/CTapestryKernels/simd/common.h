@@ -1,0 +1,55 @@
+// What kernels share over all instruction sets. Included after one of them.
+#pragma once
+#include "../include/CTapestryKernels.h"
+
+#define FORCE_INLINE static inline __attribute__((always_inline))
+
+// Unaligned, as a pointer to floats is.
+typedef vector anywhere __attribute__((aligned(4), may_alias));
+
+FORCE_INLINE vector load(const float *p) { return *(const anywhere *)p; }
+FORCE_INLINE void store(float *p, vector x) { *(anywhere *)p = x; }
+FORCE_INLINE vector all(float x) { return (vector)(x); }
+
+// These keep what is not a number.
+FORCE_INLINE vector rectified(vector x) { return 0 > x ? (vector)0 : x; }
+FORCE_INLINE vector largest(vector a, vector b) { return ((a > b) | (a != a)) ? a : b; }
+
+/// The part of `count` things that belongs to a share.
+typedef struct {
+    int64_t from, to;
+} range;
+
+FORCE_INLINE range part_of(int64_t count, tk_share share) {
+    return (range){count * share.part / share.parts, count * (share.part + 1) / share.parts};
+}
+
+/// e^x to 2 units in the last place, for -87 <= x <= 88, to which it is brought; not-a-number stays.
+FORCE_INLINE vector exponential(vector x) {
+    x = x > 88 ? (vector)88 : x;
+    x = x < -87 ? (vector)-87 : x;
+    // x = n ln 2 + r. Adding 1.5 * 2^23 leaves n in the lowest bits.
+    const vector shifted = multiply_add(x, all(1.44269504f), all(12582912));
+    const vector n = shifted - 12582912;
+    // ln 2 in two pieces, of which the first times n is exact.
+    vector r = multiply_add(n, all(-0x1.62e4p-1f), x);
+    r = multiply_add(n, all(-0x1.7f7d1cp-20f), r);
+    vector sum = all(1.f / 5040);
+    sum = multiply_add(sum, r, all(1.f / 720));
+    sum = multiply_add(sum, r, all(1.f / 120));
+    sum = multiply_add(sum, r, all(1.f / 24));
+    sum = multiply_add(sum, r, all(1.f / 6));
+    sum = multiply_add(sum, r, all(1.f / 2));
+    sum = multiply_add(sum, r, all(1));
+    sum = multiply_add(sum, r, all(1));
+    return sum * (vector)(((integers)shifted + 127) << 23);
+}
+
+FORCE_INLINE vector activated(vector x, tk_activation activation) {
+    switch (activation) {
+    case TK_IDENTITY: return x;
+    case TK_RELU: return rectified(x);
+    case TK_SIGMOID: return 1 / (1 + exponential(-x));
+    case TK_SWISH: return x / (1 + exponential(-x));
+    }
+}

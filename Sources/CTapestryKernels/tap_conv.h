@@ -1,0 +1,256 @@
+// Convolution by taps: every support is a list of taps on ranges of channels, and a tap is an offset in the input.
+#pragma once
+
+/// M positions x V vectors of outputs: what one call of a tile computes.
+typedef struct {
+    /// Of the first position.
+    const float *x;
+    /// From a position to the next.
+    ptrdiff_t x_step, y_step;
+    const tk_entry *entries;
+    ptrdiff_t entry_count;
+    const float *weights, *bias;
+    /// NULL where nothing is to be added.
+    const float *residual;
+    float *y;
+    /// A bit for each position: whether it is stored.
+    uint32_t kept;
+    int32_t outputs;
+    tk_activation activation;
+} tile;
+
+/// The products of one input channel. Bases are four positions apart, so that addresses take few registers.
+#define ACCUMULATE(c) \
+    { \
+        vector weight[2]; \
+        _Pragma("clang loop unroll(full)") for (int v = 0; v < V; ++v) \
+            weight[v] = load(w + ((c) * V + v) * LANES); \
+        _Pragma("clang loop unroll(full)") for (int m = 0; m < M; ++m) { \
+            vector value = all(*(const float *)(base[m / 4] + (m % 4) * step + (c) * sizeof(float))); \
+            _Pragma("clang loop unroll(full)") for (int v = 0; v < V; ++v) \
+                sum[m][v] = multiply_add(value, weight[v], sum[m][v]); \
+        } \
+    }
+
+FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
+    // Arrays of constant lengths, for others would stay in memory.
+    vector sum[MOST_POSITIONS_1 > MOST_POSITIONS_2 ? MOST_POSITIONS_1 : MOST_POSITIONS_2][2];
+#pragma clang loop unroll(full)
+    for (int m = 0; m < M; ++m) {
+#pragma clang loop unroll(full)
+        for (int v = 0; v < V; ++v) sum[m][v] = load(t->bias + v * LANES);
+    }
+    const ptrdiff_t step = t->x_step * (ptrdiff_t)sizeof(float);
+    for (ptrdiff_t e = 0; e < t->entry_count; ++e) {
+        const tk_entry entry = t->entries[e];
+        const float *w = t->weights + entry.weights;
+        const char *base[4];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < (M + 3) / 4; ++i) {
+            base[i] = (const char *)(t->x + entry.input) + i * 4 * step;
+            // The compiler would otherwise compute every address from the first, and run out of registers.
+            __asm__("" : "+r"(base[i]));
+        }
+        ptrdiff_t left = entry.channels;
+        for (; left >= 4; left -= 4) {
+            ACCUMULATE(0) ACCUMULATE(1) ACCUMULATE(2) ACCUMULATE(3)
+            w += 4 * V * LANES;
+#pragma clang loop unroll(full)
+            for (int i = 0; i < (M + 3) / 4; ++i) base[i] += 4 * sizeof(float);
+        }
+        for (; left > 0; --left) {
+            ACCUMULATE(0)
+            w += V * LANES;
+#pragma clang loop unroll(full)
+            for (int i = 0; i < (M + 3) / 4; ++i) base[i] += sizeof(float);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int m = 0; m < M; ++m) {
+        if (!(t->kept >> m & 1)) continue;
+#pragma clang loop unroll(full)
+        for (int v = 0; v < V; ++v) {
+            const ptrdiff_t place = m * t->y_step + v * LANES;
+            vector y = sum[m][v];
+            if (t->residual) y += load(t->residual + place);
+            if (t->activation == TK_RELU) y = rectified(y);
+            const int count = t->outputs - v * LANES;
+            if (count >= LANES) store(t->y + place, y);
+            else if (count > 0) store_first(t->y + place, y, count);
+        }
+    }
+}
+
+#define DEFINE_TILE(M, V) \
+    static void tile_##M##_##V(const tile *t) { compute_tile(t, M, V); }
+TILES(DEFINE_TILE)
+
+#define TILE_ENTRY(M, V) [V][M] = tile_##M##_##V,
+static void (*const tiles[3][17])(const tile *) = {TILES(TILE_ENTRY)};
+
+static const int32_t most_positions[3] = {0, MOST_POSITIONS_1, MOST_POSITIONS_2};
+
+/// The activations that tiles leave to others, while the tile's outputs are in the nearest cache.
+static void activate_tile(const tile *t, int32_t positions) {
+    for (int32_t m = 0; m < positions; ++m) {
+        if (!(t->kept >> m & 1)) continue;
+        float *y = t->y + m * t->y_step;
+        for (int32_t o = 0; o < t->outputs; o += LANES) {
+            const vector x = activated(load(y + o), t->activation);
+            if (t->outputs - o >= LANES) store(y + o, x);
+            else store_first(y + o, x, t->outputs - o);
+        }
+    }
+}
+
+/// Lines of positions, and the chunks of a line of which each is a tile.
+typedef struct {
+    int64_t lines;
+    int32_t length, chunks;
+} walk;
+
+FORCE_INLINE walk walk_of(const tk_convolution *c, int32_t images, int32_t vectors) {
+    walk w;
+    switch (c->walk) {
+    case TK_FLAT:
+        w.lines = images;
+        w.length = (c->output.height - 1) * (int32_t)(c->output.row / c->output.pixel) + c->output.width;
+        break;
+    case TK_ROWS:
+        w.lines = (int64_t)images * c->output.height;
+        w.length = c->output.width;
+        break;
+    case TK_IMAGES:
+        w.lines = (int64_t)c->output.height * c->output.width;
+        w.length = images;
+        break;
+    }
+    w.chunks = (w.length + most_positions[vectors] - 1) / most_positions[vectors];
+    return w;
+}
+
+FORCE_INLINE bool is_inside(const tk_image *x, int32_t row, int32_t column) {
+    return row >= 0 && row < x->height && column >= 0 && column < x->width;
+}
+
+/// Resolves a block's taps for positions whose windows begin at (row, column); with `clips`, those inside the image.
+static ptrdiff_t resolve_taps(
+    const tk_convolution *c, const tk_block *block, bool clips, int32_t row, int32_t column, tk_entry *entries) {
+    ptrdiff_t count = 0, weights = 0;
+    for (int32_t i = 0; i < block->tap_count; ++i) {
+        const tk_tap tap = c->taps[block->first_tap + i];
+        if (!clips || is_inside(&c->input, row + tap.row, column + tap.column))
+            entries[count++] = (tk_entry){
+                (ptrdiff_t)tap.row * c->input.row + (ptrdiff_t)tap.column * c->input.pixel + tap.first_channel, weights,
+                tap.channels};
+        weights += (ptrdiff_t)tap.channels * block->vectors * LANES;
+    }
+    return count;
+}
+
+/// How far a block's taps reach out of their position.
+typedef struct {
+    int32_t top, left, bottom, right;
+} reach;
+
+static reach reach_of(const tk_convolution *c, const tk_block *block) {
+    reach r = {INT32_MAX, INT32_MAX, INT32_MIN, INT32_MIN};
+    for (int32_t i = 0; i < block->tap_count; ++i) {
+        const tk_tap tap = c->taps[block->first_tap + i];
+        r.top = tap.row < r.top ? tap.row : r.top;
+        r.left = tap.column < r.left ? tap.column : r.left;
+        r.bottom = tap.row > r.bottom ? tap.row : r.bottom;
+        r.right = tap.column > r.right ? tap.column : r.right;
+    }
+    return r;
+}
+
+/// Which of `count` flat positions from `first` on are no pads.
+FORCE_INLINE uint32_t kept_positions(int32_t first, int32_t count, int32_t pitch, int32_t width) {
+    uint32_t kept = 0;
+    int32_t column = first % pitch;
+    for (int32_t i = 0; i < count; ++i) {
+        kept |= (uint32_t)(column < width) << i;
+        column = column + 1 == pitch ? 0 : column + 1;
+    }
+    return kept;
+}
+
+/// The chunks `items` of one block, numbered line by line.
+static void convolve_block(
+    const tk_convolution *c, const tk_block *block, const walk *w, range items, const float *x, const float *residual,
+    float *y, tk_entry *entries) {
+    const int32_t columns = c->output.width, rows = c->output.height;
+    const int32_t pitch = (int32_t)(c->output.row / c->output.pixel);
+    tile t = {
+        .entries = entries, .weights = c->weights + block->weights, .bias = c->bias + block->first_output,
+        .outputs = block->outputs, .activation = c->activation};
+    const bool by_image = c->walk == TK_IMAGES;
+    t.x_step = by_image ? c->input.image : (ptrdiff_t)c->input.pixel * c->stride_width;
+    t.y_step = by_image ? c->output.image : c->output.pixel;
+    // Most positions are away from the image's border and share their entries.
+    t.entry_count = resolve_taps(c, block, false, 0, 0, entries);
+    bool are_all = true;
+    const reach reach = reach_of(c, block);
+    void (*const *const table)(const tile *) = tiles[block->vectors];
+    const int32_t size = w->length / w->chunks, longer = w->length % w->chunks;
+    int64_t line = items.from / w->chunks;
+    int32_t chunk = (int32_t)(items.from % w->chunks);
+    for (int64_t item = items.from; item < items.to; ++line, chunk = 0) {
+        ptrdiff_t source, target;
+        switch (c->walk) {
+        case TK_FLAT:
+            source = line * c->input.image, target = line * c->output.image;
+            break;
+        case TK_ROWS: {
+            const int64_t image = line / rows, row = line % rows;
+            source = image * c->input.image + row * c->stride_height * c->input.row;
+            target = image * c->output.image + row * c->output.row;
+            break;
+        }
+        case TK_IMAGES: {
+            const int32_t row = (int32_t)(line / columns), column = (int32_t)(line % columns);
+            const int32_t i = row * c->stride_height, j = column * c->stride_width;
+            const bool is_inner = block->tap_count == 0
+                || (is_inside(&c->input, i + reach.top, j + reach.left)
+                    && is_inside(&c->input, i + reach.bottom, j + reach.right));
+            if (!is_inner || !are_all) t.entry_count = resolve_taps(c, block, !is_inner, i, j, entries);
+            are_all = is_inner;
+            source = (ptrdiff_t)i * c->input.row + (ptrdiff_t)j * c->input.pixel;
+            target = (ptrdiff_t)row * c->output.row + (ptrdiff_t)column * c->output.pixel;
+            break;
+        }
+        }
+        target += block->first_output;
+        for (; chunk < w->chunks && item < items.to; ++chunk, ++item) {
+            // The first `longer` chunks have one position more.
+            const int32_t first = chunk * size + (chunk < longer ? chunk : longer);
+            const int32_t count = size + (chunk < longer);
+            t.kept = c->walk == TK_FLAT ? kept_positions(first, count, pitch, columns) : ~0u;
+            if (t.kept == 0) continue;
+            t.x = x + source + first * t.x_step;
+            const ptrdiff_t place = target + first * t.y_step;
+            t.y = y + place;
+            t.residual = residual ? residual + place : NULL;
+            table[count](&t);
+            if (c->activation > TK_RELU) activate_tile(&t, count);
+        }
+    }
+}
+
+static void convolve(
+    const tk_convolution *c, const float *x, const float *residual, float *y, tk_entry *room, tk_share share) {
+    const range blocks = c->splits_outputs ? part_of(c->block_count, share) : (range){0, c->block_count};
+    // One image after the other where its pixels are walked by themselves: they stay in a cache for all blocks.
+    const bool is_by_image = c->walk != TK_IMAGES && share.parts == 1;
+    const int32_t rounds = is_by_image ? share.images : 1;
+    for (int32_t round = 0; round < rounds; ++round) {
+        for (int64_t i = blocks.from; i < blocks.to; ++i) {
+            const walk w = walk_of(c, share.images, c->blocks[i].vectors);
+            const int64_t count = w.lines * w.chunks;
+            const range items = c->splits_outputs ? (range){0, count}
+                : is_by_image ? (range){count / rounds * round, count / rounds * (round + 1)} : part_of(count, share);
+            convolve_block(c, &c->blocks[i], &w, items, x, residual, y, room);
+        }
+    }
+}

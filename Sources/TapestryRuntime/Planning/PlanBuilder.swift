@@ -1,0 +1,232 @@
+import CTapestryKernels
+import TapestryCore
+
+/// Turns a lowered network into a plan: walks and layouts first, then packed weights and kernels' arguments.
+struct PlanBuilder {
+    let network: ArrangedNetwork
+    private let images: Int
+    private let sharesSteps: Bool
+    private let threads: Int
+    private let instructionSet: InstructionSet
+    private var walks: [Int: Walk] = [:]
+    private var layouts: [ValueLayout] = []
+    private(set) var arena = ArenaLayout(sizes: [], lifetimes: [])
+    private(set) var mostTaps = 1
+
+    init(
+        _ network: ArrangedNetwork, images: Int, sharesSteps: Bool, threads: Int, instructionSet: InstructionSet
+    ) {
+        self.network = network
+        self.images = images
+        self.sharesSteps = sharesSteps
+        self.threads = threads
+        self.instructionSet = instructionSet
+    }
+
+    func value(_ index: Int) -> PlacedValue {
+        PlacedValue(layout: layouts[index], place: arena.places[index] + layouts[index].lead)
+    }
+
+    // MARK: - Layouts
+
+    /// Values of one size have the same pads, whoever reads them: they can then be added, and walked with one pitch.
+    mutating func placeValues() {
+        var pads: [PadsKey: Pads] = [:]
+        for (index, step) in network.steps.enumerated() {
+            guard case .convolution(let layer) = step.kind, !layer.convolution.isDepthwise else { continue }
+            let input = step.inputs[0]
+            let walk = Walk.cheapest(
+                for: layer.convolution, from: network.values[input], to: network.values[step.output], images: images,
+                mostPositions: Int(instructionSet.kernels.pointee.most_positions),
+                inPlanes: network.arrangements[input] == .planes)
+            walks[index] = walk
+            pads[key(input), default: Pads()].formUnion(walk.pads)
+        }
+        layouts = network.values.indices.map {
+            ValueLayout(network.values[$0], pads: pads[key($0)] ?? Pads(), arrangement: network.arrangements[$0])
+        }
+        arena = ArenaLayout(sizes: layouts.map { $0.size(images: images) }, lifetimes: lifetimes)
+    }
+
+    /// Values that share their pads.
+    private struct PadsKey: Hashable {
+        let size: Size
+        let arrangement: Arrangement
+    }
+
+    private func key(_ value: Int) -> PadsKey {
+        let extents = network.values[value]
+        return PadsKey(
+            size: Size(height: extents.height, width: extents.width), arrangement: network.arrangements[value])
+    }
+
+    /// From the step that makes a value to the last that takes it. The input is there before the first step, the output
+    /// after the last.
+    private var lifetimes: [ClosedRange<Int>] {
+        var lifetimes = Array(repeating: -1 ... -1, count: network.values.count)
+        for (index, step) in network.steps.enumerated() {
+            lifetimes[step.output] = index...index
+            for input in step.inputs { lifetimes[input] = lifetimes[input].lowerBound...index }
+        }
+        let output = network.output
+        lifetimes[output] = lifetimes[output].lowerBound...network.steps.count
+        return lifetimes
+    }
+
+    // MARK: - Steps
+
+    /// What a kernel takes, with places in the constants to be.
+    private enum Draft {
+        case convolve(PackedConvolution, Convolution, Walk)
+        case convolveDepthwise(PackedDepthwise, Convolution)
+        case scale(factors: Int, offsets: Int)
+        case move(Int)
+        case ready(PlannedStep.Kernel)
+    }
+
+    mutating func plannedSteps() -> ([PlannedStep], PlanStorage) {
+        var collection = PlanStorage.Collection()
+        let drafts = network.steps.indices.map { draft(of: $0, in: &collection) }
+        let storage = PlanStorage(collection)
+        let steps = zip(network.steps, drafts).map { step, draft in
+            PlannedStep(
+                kernel: kernel(of: step, draft, storage), output: value(step.output), isShared: isShared(step),
+                nodes: step.nodes, macs: macs(of: step),
+                denseMacs: denseMacs(of: step), computedMacs: computedMacs(of: step, draft))
+        }
+        return (steps, storage)
+    }
+
+    private mutating func draft(of index: Int, in collection: inout PlanStorage.Collection) -> Draft {
+        let step = network.steps[index]
+        let x = value(step.inputs[0])
+        switch step.kind {
+        case .convolution(let layer):
+            guard let walk = walks[index] else {
+                return .convolveDepthwise(PackedDepthwise(layer, in: &collection), layer.convolution)
+            }
+            let packed = PackedConvolution(
+                layer, lanes: instructionSet.lanes, inPlanes: walk.kind == nil, in: &collection)
+            mostTaps = max(mostTaps, packed.mostTaps)
+            return .convolve(packed, layer.convolution, walk)
+        case .maxPool(let pooling): return .ready(.pool(pool(pooling, step, takesMean: false), x: x.place))
+        case .averagePool(let pooling): return .ready(.pool(pool(pooling, step, takesMean: true), x: x.place))
+        case .globalAveragePool: return .ready(.poolGlobally(x.layout.image, x: x.place))
+        case .add: return .ready(.add(step.activation.kernel, a: x.place, b: value(step.inputs[1]).place))
+        case .activate: return .ready(.add(step.activation.kernel, a: x.place, b: nil))
+        case .scale(let factors, let offsets):
+            let pixel = Int(x.layout.image.pixel)
+            return .scale(
+                factors: collection.append(factors, paddedTo: pixel),
+                offsets: collection.append(offsets, paddedTo: pixel))
+        case .scaleChannels:
+            let factors = value(step.inputs[1])
+            return .ready(
+                .scaleChannels(
+                    step.activation.kernel, x: x.place, factors: factors.place,
+                    factorsPerImage: factors.layout.image.image))
+        case .move(let sources):
+            let first = collection.sources.count
+            for (channel, source) in sources.enumerated() {
+                collection.append(source.kernel, isFirst: channel == 0)
+            }
+            return .move(first)
+        case .flatten: return .ready(.flatten(x.layout.image, x: x.place))
+        case .rearrange: return .ready(.rearrange(x.layout.image, x: x.place))
+        }
+    }
+
+    private func kernel(of step: LoweredStep, _ draft: Draft, _ storage: PlanStorage) -> PlannedStep.Kernel {
+        let x = value(step.inputs[0])
+        switch draft {
+        case .convolve(let packed, let convolution, let walk):
+            let arguments = tk_convolution(
+                input: x.layout.image, output: layouts[step.output].image,
+                stride_height: Int32(convolution.stride.height), stride_width: Int32(convolution.stride.width),
+                walk: walk.kind ?? TK_FLAT, splits_outputs: splitsOutputs(packed, convolution, step),
+                activation: step.activation.kernel, block_count: Int32(packed.blockCount),
+                blocks: storage.blocks(at: packed.firstBlock), taps: storage.taps(at: packed.firstTap),
+                weights: storage.floats(at: packed.weights), bias: storage.floats(at: packed.bias))
+            let residual = step.inputs.count > 1 ? value(step.inputs[1]).place : nil
+            return walk.kind == nil
+                ? .convolvePlanes(arguments, x: x.place, residual: residual)
+                : .convolve(arguments, x: x.place, residual: residual)
+        case .convolveDepthwise(let packed, let convolution):
+            let arguments = tk_depthwise(
+                input: x.layout.image, output: layouts[step.output].image,
+                stride_height: Int32(convolution.stride.height), stride_width: Int32(convolution.stride.width),
+                activation: step.activation.kernel, tap_count: Int32(packed.tapCount),
+                taps: storage.taps(at: packed.firstTap), weights: storage.floats(at: packed.weights),
+                bias: storage.floats(at: packed.bias))
+            return .convolveDepthwise(arguments, x: x.place)
+        case .scale(let factors, let offsets):
+            return .scale(
+                step.activation.kernel, x: x.place, factors: storage.floats(at: factors),
+                offsets: storage.floats(at: offsets))
+        case .move(let first): return .move(x.layout.image, storage.sources(at: first)!, x: x.place)
+        case .ready(let kernel): return kernel
+        }
+    }
+
+    private func pool(_ pooling: Pooling, _ step: LoweredStep, takesMean: Bool) -> tk_pooling {
+        tk_pooling(
+            input: layouts[step.inputs[0]].image, output: layouts[step.output].image,
+            kernel_height: Int32(pooling.kernel.height), kernel_width: Int32(pooling.kernel.width),
+            stride_height: Int32(pooling.stride.height), stride_width: Int32(pooling.stride.width),
+            top: Int32(pooling.padding.top), left: Int32(pooling.padding.left), takes_mean: takesMean)
+    }
+
+    // MARK: - Threads and figures
+
+    /// Large weights are read once over all threads; small ones are read by each, and positions shared.
+    private func splitsOutputs(_ packed: PackedConvolution, _ convolution: Convolution, _ step: LoweredStep) -> Bool {
+        let positions = network.values[step.output].height * network.values[step.output].width
+        return sharesSteps && packed.blockCount >= threads
+            && (positions <= 4 || packed.computedPerPosition * MemoryLayout<Float>.size > 600_000)
+    }
+
+    /// A step of a few microseconds takes longer where another processor has to fetch what it reads.
+    private func isShared(_ step: LoweredStep) -> Bool {
+        guard sharesSteps else { return false }
+        return max(macs(of: step), 4 * network.values[step.output].count) * images > 400_000
+    }
+
+    private func macs(of step: LoweredStep) -> Int {
+        guard case .convolution(let layer) = step.kind else { return 0 }
+        let output = network.values[step.output]
+        return layer.convolution.weightCount * output.height * output.width
+    }
+
+    private func denseMacs(of step: LoweredStep) -> Int {
+        guard case .convolution(let layer) = step.kind else { return 0 }
+        let output = network.values[step.output]
+        return layer.convolution.denseWeightShape.count * output.height * output.width
+    }
+
+    private func computedMacs(of step: LoweredStep, _ draft: Draft) -> Int {
+        let output = network.values[step.output]
+        switch draft {
+        case .convolve(let packed, _, _): return packed.computedPerPosition * output.height * output.width
+        case .convolveDepthwise(let packed, _): return packed.tapCount * output.count
+        case .scale, .move, .ready: return 0
+        }
+    }
+}
+
+extension LoweredStep.Activation {
+    var kernel: tk_activation {
+        switch self {
+        case .identity: TK_IDENTITY
+        case .relu: TK_RELU
+        case .sigmoid: TK_SIGMOID
+        case .swish: TK_SWISH
+        }
+    }
+}
+
+extension LoweredStep.Source? {
+    fileprivate var kernel: tk_source {
+        tk_source(
+            count: 1, channel: Int32(self?.channel ?? -1), row: Int32(self?.row ?? 0), column: Int32(self?.column ?? 0))
+    }
+}

@@ -1,0 +1,88 @@
+import CTapestryKernels
+import Glibc
+
+/// Memory that lives as long as its plan or context, in whole cache lines, zeros at first.
+final class AlignedFloats: @unchecked Sendable {
+    let pointer: UnsafeMutablePointer<Float>
+    let count: Int
+
+    /// Traps where the system has no memory left, as Swift's own allocations do.
+    init(count: Int) {
+        self.count = count
+        let size = max(64, (count * MemoryLayout<Float>.size + 63) / 64 * 64)
+        guard let memory = aligned_alloc(64, size) else { fatalError("no memory for \(size) bytes") }
+        memset(memory, 0, size)
+        pointer = memory.bindMemory(to: Float.self, capacity: size / MemoryLayout<Float>.size)
+    }
+
+    deinit { free(pointer) }
+}
+
+/// A plan's constants: weights, biases and what kernels read of their layers. Collected first, then laid down at once;
+/// nothing changes afterwards.
+final class PlanStorage: @unchecked Sendable {
+    private let floats: AlignedFloats
+    private let taps: UnsafeMutableBufferPointer<tk_tap>
+    private let blocks: UnsafeMutableBufferPointer<tk_block>
+    private let sources: UnsafeMutableBufferPointer<tk_source>
+
+    /// What a plan's layers need, by growing arrays; places are indices into them.
+    struct Collection {
+        var floats: [Float] = []
+        var taps: [tk_tap] = []
+        var blocks: [tk_block] = []
+        var sources: [tk_source] = []
+
+        /// Appends at the start of a cache line, with room behind for whole vectors to be read.
+        mutating func append(_ values: [Float], paddedTo count: Int = 0) -> Int {
+            let place = floats.count
+            floats += values
+            let end = (place + max(values.count, count) + 32 + 15) / 16 * 16
+            floats += repeatElement(0, count: end - floats.count)
+            return place
+        }
+
+        /// Appends where an output channel comes from; to the last source where that goes on so.
+        mutating func append(_ source: tk_source, isFirst: Bool) {
+            let next = sources.last.map { last in
+                (last.channel < 0 ? last.channel : last.channel + last.count, last.row, last.column)
+            }
+            if !isFirst, let next, next == (source.channel, source.row, source.column) {
+                sources[sources.count - 1].count += 1
+            } else {
+                sources.append(source)
+            }
+        }
+    }
+
+    init(_ collection: consuming Collection) {
+        let floats = AlignedFloats(count: collection.floats.count)
+        collection.floats.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { floats.pointer.update(from: base, count: source.count) }
+        }
+        self.floats = floats
+        taps = .allocate(capacity: collection.taps.count)
+        _ = taps.initialize(from: collection.taps)
+        blocks = .allocate(capacity: collection.blocks.count)
+        _ = blocks.initialize(from: collection.blocks)
+        sources = .allocate(capacity: collection.sources.count)
+        _ = sources.initialize(from: collection.sources)
+    }
+
+    deinit {
+        taps.deallocate()
+        blocks.deallocate()
+        sources.deallocate()
+    }
+
+    /// Bytes of weights and biases.
+    var weightBytes: Int { floats.count * MemoryLayout<Float>.size }
+
+    func floats(at place: Int) -> UnsafePointer<Float> { UnsafePointer(floats.pointer + place) }
+
+    func taps(at place: Int) -> UnsafePointer<tk_tap>? { UnsafePointer(taps.baseAddress).map { $0 + place } }
+
+    func blocks(at place: Int) -> UnsafePointer<tk_block>? { UnsafePointer(blocks.baseAddress).map { $0 + place } }
+
+    func sources(at place: Int) -> UnsafePointer<tk_source>? { UnsafePointer(sources.baseAddress).map { $0 + place } }
+}

@@ -1,0 +1,50 @@
+import CTapestryKernels
+
+/// Zeros around an image: columns between its rows, rows between images.
+struct Pads: Hashable {
+    var rows = 0
+    var columns = 0
+
+    mutating func formUnion(_ other: Pads) {
+        rows = max(rows, other.rows)
+        columns = max(columns, other.columns)
+    }
+}
+
+/// Where a value of several images lies, relative to its first pixel; all in floats.
+struct ValueLayout {
+    let image: tk_image
+    /// Zeros before the first pixel.
+    let lead: Int
+
+    /// The distance between pixels: whole cache lines.
+    static func pixel(channels: Int) -> Int {
+        let unit = Int(TK_CHANNEL_UNIT)
+        return (channels + unit - 1) / unit * unit
+    }
+
+    init(_ extents: Extents, pads: Pads, arrangement: Arrangement) {
+        let (height, width) = (extents.height, extents.width)
+        let pixel = arrangement == .planes ? 1 : Self.pixel(channels: extents.channels)
+        let row = (width + pads.columns) * pixel
+        var (channel, image) = (1, (height + pads.rows) * row)
+        switch arrangement {
+        case .channelsLast:
+            // An odd number of cache lines: the same pixel of many images then falls into different sets of the caches.
+            if image / 16 % 2 == 0 { image += 16 }
+        case .planes:
+            // A last vector may reach beyond the plane, and its taps beyond the pads.
+            channel = (image + pads.columns + 31) / 16 * 16
+            image = extents.channels * channel
+        }
+        self.image = tk_image(
+            height: Int32(height), width: Int32(width), channels: Int32(extents.channels), pixel: Int32(pixel),
+            channel: Int64(channel), row: Int64(row), image: Int64(image))
+        lead = (pads.rows * row + pads.columns * pixel + 15) / 16 * 16
+    }
+
+    /// With room behind for two vectors to be read.
+    func size(images: Int) -> Int { lead + images * Int(image.image) + 32 }
+
+    var hasPads: Bool { lead > 0 }
+}

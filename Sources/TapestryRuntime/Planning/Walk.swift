@@ -1,0 +1,81 @@
+import CTapestryKernels
+import TapestryCore
+
+/// How the positions of a convolution's outputs are walked, and what that is expected to cost.
+struct Walk {
+    /// Nil in planes, where there is but one way.
+    let kind: tk_walk?
+    /// The zeros that it reads around its input.
+    let pads: Pads
+    /// Vector multiplications for each weight vector pair, outputs at pads included.
+    let cost: Double
+
+    /// The cheapest for a number of images at a time.
+    static func cheapest(
+        for convolution: Convolution, from input: Extents, to output: Extents, images: Int, mostPositions: Int,
+        inPlanes: Bool
+    ) -> Walk {
+        let pads = convolution.pads(from: input, to: output)
+        if inPlanes { return Walk(kind: nil, pads: pads, cost: 0) }
+        /// Of a line of positions cut into nearly equal tiles. A tile of few positions waits for its own sums.
+        func line(_ length: Int) -> Double {
+            let tiles = Double((length + mostPositions - 1) / mostPositions)
+            return tiles * (1 + max(2 * Double(length) / tiles, 9))
+        }
+        let positions = Double(output.height * output.width)
+        // One position of all images after the other takes its window from as many places: all of them should be near.
+        let isFar = images * input.height * input.width * ValueLayout.pixel(channels: input.channels) > 1 << 19
+        var walks = [
+            Walk(
+                kind: TK_IMAGES, pads: Pads(),
+                cost: positions * line(images) * convolution.shareInside(input, output) * (isFar ? 1.3 : 1)),
+            Walk(kind: TK_ROWS, pads: pads, cost: Double(images * output.height) * line(output.width)),
+        ]
+        let keepsSize = input.height == output.height && input.width == output.width
+        if convolution.stride == .square(1), keepsSize {
+            let length = (output.height - 1) * (output.width + pads.columns) + output.width
+            walks.append(Walk(kind: TK_FLAT, pads: pads, cost: Double(images) * line(length)))
+        }
+        return walks.min { $0.cost < $1.cost }!
+    }
+}
+
+extension Convolution {
+    /// How far taps reach out of the image.
+    fileprivate func pads(from input: Extents, to output: Extents) -> Pads {
+        func beyond(_ kernel: Int, _ dilation: Int, _ stride: Int, _ before: Int, _ length: Int, _ outputs: Int) -> Int
+        {
+            max(before, (outputs - 1) * stride + (kernel - 1) * dilation - before - (length - 1), 0)
+        }
+        return Pads(
+            rows: beyond(kernel.height, dilation.height, stride.height, padding.top, input.height, output.height),
+            columns: beyond(kernel.width, dilation.width, stride.width, padding.left, input.width, output.width))
+    }
+
+    /// The share of taps that lie inside the image, over all positions.
+    fileprivate func shareInside(_ input: Extents, _ output: Extents) -> Double {
+        func share(_ kernel: Int, _ dilation: Int, _ stride: Int, _ before: Int, _ length: Int, _ outputs: Int)
+            -> Double
+        {
+            var inside = 0
+            for position in 0..<outputs {
+                for tap in 0..<kernel where (0..<length).contains(position * stride + tap * dilation - before) {
+                    inside += 1
+                }
+            }
+            return Double(inside) / Double(outputs * kernel)
+        }
+        return share(kernel.height, dilation.height, stride.height, padding.top, input.height, output.height)
+            * share(kernel.width, dilation.width, stride.width, padding.left, input.width, output.width)
+    }
+}
+
+extension tk_walk {
+    var description: String {
+        switch self {
+        case TK_FLAT: "through rows"
+        case TK_ROWS: "by row"
+        default: "by image"
+        }
+    }
+}

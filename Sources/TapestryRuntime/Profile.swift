@@ -1,0 +1,56 @@
+import CTapestryKernels
+import TapestryCore
+
+/// What a step of a planned network is and costs.
+public struct StepProfile: Sendable {
+    /// The nodes of the graph that it computes; the first gives it its name.
+    public let nodes: [String]
+    /// How it is computed: "taps by image", "depthwise" …
+    public let kernel: String
+    /// Multiply-adds for one image: those that the support asks for, those that a dense kernel would, and those that are
+    /// computed, with the zeros of merged supports and of vectors' ends.
+    public let macs: Int
+    public let denseMacs: Int
+    public let computedMacs: Int
+    /// Median processor time for the images on one thread, in seconds.
+    public let seconds: Double
+}
+
+extension NativeNetwork {
+    /// Measures each step on one thread: `rounds` times a piece of the batch that the network is planned for, of random
+    /// pixels. The piece has `imagesPerStep` images. Precondition: `rounds > 0`.
+    public func profile(rounds: Int) -> [StepProfile] {
+        var stream = RandomStream(seed: 0, purpose: .test)
+        let images = (0..<imagesPerStep * inputShape.count).map { _ in Float(stream.uniform(in: -1...1)) }
+        let context = Context(plan)
+        var times = [[Double]](repeating: [], count: plan.steps.count)
+        for _ in 0..<rounds {
+            for (step, time) in context.times(of: images).enumerated() { times[step].append(time) }
+        }
+        return zip(plan.steps, times).map { step, times in
+            StepProfile(
+                nodes: step.nodes, kernel: step.kernel.description, macs: step.macs, denseMacs: step.denseMacs,
+                computedMacs: step.computedMacs, seconds: times.sorted()[times.count / 2])
+        }
+    }
+
+    /// How many images go through a step together.
+    public var imagesPerStep: Int { plan.capacity }
+}
+
+extension PlannedStep.Kernel: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .convolve(let convolution, _, _): "taps \(convolution.walk.description)"
+        case .convolvePlanes: "taps in planes"
+        case .convolveDepthwise: "depthwise"
+        case .pool: "pool"
+        case .poolGlobally: "global pool"
+        case .add(_, _, let other): other == nil ? "activation" : "sum"
+        case .scale, .scaleChannels: "scale"
+        case .move: "move"
+        case .flatten: "flatten"
+        case .rearrange: "rearrange"
+        }
+    }
+}

@@ -1,0 +1,176 @@
+import CTapestryKernels
+import Glibc
+import Synchronization
+
+/// The memory in which a plan runs, for one caller at a time.
+final class Context: SharedWork, @unchecked Sendable {
+    private let plan: Plan
+    /// One for all threads, or one each where they take images of their own.
+    private let arenas: [AlignedFloats]
+    /// For each thread, as many as the plan's convolutions have taps.
+    private let room: UnsafeMutablePointer<tk_entry>
+    private let barrier = Barrier()
+    private let nextChunk = Atomic<Int>(0)
+    private var call: Call?
+    private var team = 1
+
+    init(_ plan: Plan) {
+        self.plan = plan
+        arenas = (0..<(plan.runsChunks ? plan.threads : 1)).map { _ in AlignedFloats(count: plan.arenaSize) }
+        room = .allocate(capacity: plan.threads * plan.mostTaps)
+        room.initialize(
+            repeating: tk_entry(input: 0, weights: 0, channels: 0), count: plan.threads * plan.mostTaps)
+    }
+
+    deinit { room.deallocate() }
+
+    /// Images and where their results go.
+    struct Call {
+        let images: UnsafePointer<Float>
+        let count: Int
+        let areChannelsLast: Bool
+        let results: UnsafeMutablePointer<Float>
+    }
+
+    /// Runs the plan.
+    func run(_ call: Call) {
+        guard call.count > 0 else { return }
+        self.call = call
+        nextChunk.store(0, ordering: .relaxed)
+        team = plan.threads
+        if team == 1 || !WorkerPool.shared.run(self, on: team) {
+            team = 1
+            run(worker: 0)
+        }
+        self.call = nil
+    }
+
+    func run(worker: Int) {
+        guard let call else { return }
+        if plan.runsChunks { runChunks(of: call, worker: worker) } else { runTogether(call, worker: worker) }
+    }
+
+    /// Takes pieces of the batch until none is left.
+    private func runChunks(of call: Call, worker: Int) {
+        let rounds = (call.count + plan.capacity * team - 1) / (plan.capacity * team)
+        let size = (call.count + rounds * team - 1) / (rounds * team)
+        while true {
+            let first = nextChunk.add(1, ordering: .relaxed).oldValue * size
+            guard first < call.count else { return }
+            let count = min(size, call.count - first)
+            let share = tk_share(images: Int32(count), part: 0, parts: 1)
+            take(call, from: first, share: share, arena: arenas[worker])
+            for step in plan.steps { run(step, share: share, arena: arenas[worker], worker: worker) }
+            give(call, from: first, share: share, arena: arenas[worker])
+        }
+    }
+
+    /// Does this thread's part of every step, waiting for the others between steps where more than one has a part.
+    private func runTogether(_ call: Call, worker: Int) {
+        let arena = arenas[0]
+        var first = 0
+        while first < call.count {
+            let count = Int32(min(plan.capacity, call.count - first))
+            let alone = tk_share(images: count, part: 0, parts: 1)
+            let part = tk_share(images: count, part: Int32(worker), parts: Int32(team))
+            if worker == 0 { take(call, from: first, share: alone, arena: arena) }
+            var wasShared = false
+            for step in plan.steps {
+                if step.isShared || wasShared { barrier.wait(for: team) }
+                wasShared = step.isShared
+                if step.isShared {
+                    run(step, share: part, arena: arena, worker: worker)
+                } else if worker == 0 {
+                    run(step, share: alone, arena: arena, worker: worker)
+                }
+            }
+            if wasShared { barrier.wait(for: team) }
+            if worker == 0 { give(call, from: first, share: alone, arena: arena) }
+            first += Int(count)
+        }
+    }
+
+    /// The time that this thread has had a processor, whatever else the machine does.
+    private static var processorSeconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+
+    /// The processor seconds that each step takes on one thread for images that fit in one piece.
+    func times(of images: [Float]) -> [Double] {
+        let size = plan.input.layout.image
+        let count = images.count / Int(size.channels * size.height * size.width)
+        let share = tk_share(images: Int32(count), part: 0, parts: 1)
+        var results = [Float](repeating: 0, count: count * Int(plan.output.layout.image.channels))
+        return images.withUnsafeBufferPointer { images in
+            results.withUnsafeMutableBufferPointer { results in
+                let call = Call(
+                    images: images.baseAddress!, count: count, areChannelsLast: false, results: results.baseAddress!)
+                take(call, from: 0, share: share, arena: arenas[0])
+                return plan.steps.map { step in
+                    let start = Self.processorSeconds
+                    run(step, share: share, arena: arenas[0], worker: 0)
+                    return Self.processorSeconds - start
+                }
+            }
+        }
+    }
+
+    private func take(_ call: Call, from first: Int, share: tk_share, arena: AlignedFloats) {
+        var image = plan.input.layout.image
+        let size = Int(image.channels) * Int(image.height) * Int(image.width)
+        let pixels = arena.pointer + plan.input.place
+        if plan.input.layout.hasPads { tk_clear_pads(&image, Int64(plan.input.layout.lead), pixels, share) }
+        tk_import(&image, call.images + first * size, call.areChannelsLast, pixels, share)
+    }
+
+    private func give(_ call: Call, from first: Int, share: tk_share, arena: AlignedFloats) {
+        var image = plan.output.layout.image
+        tk_export(&image, arena.pointer + plan.output.place, call.results + first * Int(image.channels), share)
+    }
+
+    private func run(_ step: PlannedStep, share: tk_share, arena: AlignedFloats, worker: Int) {
+        let memory = arena.pointer
+        let y = memory + step.output.place
+        var output = step.output.layout.image
+        clearPads(of: step, &output, y, share)
+        let kernels = plan.instructionSet.kernels.pointee
+        switch step.kernel {
+        case .convolve(var convolution, let x, let residual):
+            kernels.convolve(
+                &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
+                room + worker * plan.mostTaps, share)
+        case .convolvePlanes(var convolution, let x, let residual):
+            kernels.convolve_planes(
+                &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
+                room + worker * plan.mostTaps, share)
+        case .convolveDepthwise(var convolution, let x): kernels.convolve_depthwise(&convolution, memory + x, y, share)
+        case .pool(var pooling, let x): kernels.pool(&pooling, memory + x, y, share)
+        case .poolGlobally(var input, let x): kernels.pool_globally(&input, &output, memory + x, y, share)
+        case .add(let activation, let a, let b):
+            kernels.add(&output, activation, memory + a, b.map { UnsafePointer(memory + $0) }, y, share)
+        case .scale(let activation, let x, let factors, let offsets):
+            kernels.scale(&output, activation, memory + x, factors, 0, offsets, y, share)
+        case .scaleChannels(let activation, let x, let factors, let factorsPerImage):
+            kernels.scale(&output, activation, memory + x, memory + factors, factorsPerImage, nil, y, share)
+        case .move(var input, let sources, let x): tk_move(&input, &output, sources, memory + x, y, share)
+        case .flatten(var input, let x): tk_flatten(&input, &output, memory + x, y, share)
+        case .rearrange(var input, let x): tk_rearrange(&input, &output, memory + x, y, share)
+        }
+    }
+
+    /// The memory may have been another value's before.
+    private func clearPads(
+        of step: PlannedStep, _ output: inout tk_image, _ y: UnsafeMutablePointer<Float>, _ share: tk_share
+    ) {
+        let lead = step.output.layout.lead
+        guard lead > 0 else { return }
+        if case .convolvePlanes = step.kernel {
+            // Its kernel does the rest, after storing sums on pads.
+            if share.part == 0 { (y - lead).update(repeating: 0, count: lead) }
+        } else {
+            tk_clear_pads(&output, Int64(lead), y, share)
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import ArgumentParser
+import TapestryCore
+import TapestryMethods
+import TapestryRewrites
+import TapestryRuntime
+
+struct Bench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure how fast deployed networks run by Tapestry's own kernels.",
+        usage: "tapestry bench MODEL... | --arch A [--method M]... [--batch N,N] …",
+        discussion: """
+            Networks are deployed first, as by `tapestry convert`. All rows are measured turn by turn in one run, so that \
+            a machine that slows down slows all of them. Networks that --arch names have random weights.
+
+            --explain measures each layer on one thread and says how it is computed: how many of a dense kernel's \
+            multiply-adds its support needs, how many are computed, and how fast.
+
+            Examples:
+              tapestry bench runs/*/best.safetensors
+              tapestry bench --arch ask/vgg16 --method ask:ASK_4a --against dense
+              tapestry bench --arch ask/resnet20 --method ask:ASK_2 --explain
+            """)
+
+    @Argument(help: "Model files.", completion: .file())
+    var models: [String] = []
+
+    @OptionGroup(title: "Network") var network: BenchNetworkArguments
+    @OptionGroup(title: "Computing") var threadArguments: ThreadArguments
+
+    @Option(
+        help: ArgumentHelp("Images at a time, several numbers separated by commas.", valueName: "n,n"),
+        transform: {
+            try $0.split(separator: ",", omittingEmptySubsequences: false).map { try Positive.extent(String($0)) }
+        })
+    var batch: [Int] = [1, 64]
+
+    @Option(help: "What is computed in.")
+    var precision: BenchPrecision = .fp32
+
+    @Option(
+        help: ArgumentHelp(
+            "Measure the network with this method too, and show how many times faster the others are.",
+            valueName: "method"))
+    var against: String?
+
+    @Flag(help: "Show for each layer how it is computed and how fast.")
+    var explain = false
+
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
+    func validate() throws {
+        if models.isEmpty == (network.arch == nil) {
+            throw ValidationError("name models or --arch, as ask/resnet20 (`tapestry archs` lists them)")
+        }
+        if network.arch == nil, !network.method.isEmpty || against != nil {
+            throw ValidationError("--method and --against are for networks that --arch names")
+        }
+        if explain, json { throw ValidationError("--explain prints tables; leave out --json") }
+    }
+
+    func run() async throws {
+        let budget = threadArguments.budget
+        let subjects = try models.map(BenchSubject.init(modelFile:)) + network.subjects(against: against)
+        Console.note("threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best().name)")
+        if explain {
+            for subject in subjects {
+                for size in batch { try Console.print(BenchExplanation(subject, batch: size).text) }
+            }
+            return
+        }
+        let rows = try BenchRun(subjects, batches: batch, threads: budget.count).rows()
+        try json ? Console.printJSON(rows.map(\.document)) : Console.print(table(rows))
+    }
+
+    private func table(_ rows: [BenchRow]) -> String {
+        var table = Table(
+            ("network", .left), ("method", .left), ("batch", .right), ("median", .right), ("10 % - 90 %", .right),
+            ("images/s", .right), ("GFLOPS", .right), ("speed-up", .right), ("in theory", .right))
+        for row in rows {
+            let baseline = against.flatMap { method in rows.first { $0.isRival(of: row, method: method) } }
+            table.append(
+                row.subject.name, row.subject.method, "\(row.batch)", "\((row.median * 1e3).significant(4)) ms",
+                "\((row.p10 * 1e3).significant(3)) - \((row.p90 * 1e3).significant(3))",
+                row.imagesPerSecond.groupedWhole,
+                row.gflops.significant(3), baseline.map { ($0.median / row.median).decimals(2) } ?? "",
+                baseline.map { (Double($0.subject.macs) / Double(row.subject.macs)).decimals(2) } ?? "")
+        }
+        return table.text
+    }
+}
+
+/// What the native kernels compute in.
+enum BenchPrecision: String, CaseIterable, ExpressibleByArgument, Sendable {
+    case fp32
+}
+
+/// The networks of `bench`: as `NetworkArguments`, with any number of methods.
+struct BenchNetworkArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The network: a name that `tapestry archs` lists, or a model file.", valueName: "family/name|file"),
+        completion: .list(Zoo.listed.map(\.name)))
+    var arch: String?
+
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "Rewrite every eligible convolution; given several times, a row for each.", valueName: "method"))
+    var method: [String] = []
+
+    @Option(help: "How many classes; by default the network's own.", transform: Positive.extent)
+    var classes: Int?
+
+    @Option(help: "Height and width of the images; by default the network's own.", transform: Positive.extent)
+    var imageSize: Int?
+
+    @Option(help: "Channels of the images; by default the network's own.", transform: Positive.extent)
+    var channels: Int?
+
+    @OptionGroup var variant: VariantArguments
+
+    /// A network for each method, the one of `against` first; the plain one where no method is given.
+    func subjects(against: String?) throws -> [BenchSubject] {
+        guard let arch else { return [] }
+        var methods = method
+        if let against, !methods.contains(against) { methods.insert(against, at: 0) }
+        return try (methods.isEmpty ? ["dense"] : methods).map { method in
+            var arguments = try NetworkArguments.parse([])
+            arguments.arch = arch
+            arguments.method = method == "dense" ? nil : method
+            (arguments.classes, arguments.imageSize, arguments.channels) = (classes, imageSize, channels)
+            arguments.variant = variant
+            let network = try arguments.network()
+            let model = try network.model ?? Model(graph: network.graph, weights: .initial(for: network.graph, seed: 1))
+            return try BenchSubject(name: arch, method: method, model)
+        }
+    }
+}
