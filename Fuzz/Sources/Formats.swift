@@ -69,7 +69,8 @@ extension Format {
         ) { input in
             guard let text = String(validating: input.buffer, as: UTF8.self) else { return }
             let names = try NameList.classNames.read([NameList.classNames.key: text], path: Input.path) ?? []
-            let again = try NameList.classNames.read([NameList.classNames.key: NameList.classNames.text(names)], path: Input.path)
+            let again = try NameList.classNames.read(
+                [NameList.classNames.key: NameList.classNames.text(names)], path: Input.path)
             require(again?.elementsEqual(names) { $0.utf8.elementsEqual($1.utf8) } == true, "names of classes")
         },
     ]
