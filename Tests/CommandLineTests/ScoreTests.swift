@@ -127,7 +127,8 @@ struct ScoreTests {
     @Test(arguments: [
         (["--convention", "published"], "does not say which network it is"),
         (["--ternary"], "exact sees for itself"),
-        (["--bits", "8"], "'--bits"),
+        (["--bits", "8"], "'--bits"), (["--mul-bits", "8"], "--convention published"),
+        (["--convention", "published", "--add-bits", "0"], "from 1 to 64"), (["--prune-threshold", "0"], "above 0"),
         (["--task", "mnist"], "'--task"),
     ])
     func refusals(options: [String], reason: String) throws {

@@ -21,6 +21,33 @@ struct PublishedScoreTests {
         arguments: try! ScoringCase.all().filter(\.isOfCheckpoint))
     func checkpointNetworks(recorded: ScoringCase) throws { try Self.expectEqual(recorded) }
 
+    /// `--mul-bits` and `--add-bits` are factors of the operations, and of nothing else.
+    @Test func bitsOfOperations() throws {
+        let recorded = try #require(try ScoringCase.all().first { !$0.isOfCheckpoint })
+        let (model, architecture) = try recorded.model()
+        let usual = try PublishedScoring(switches: recorded.switches).score(model, architecture: architecture)
+        let other = try PublishedScoring(switches: recorded.switches, multiplicationBits: 8, additionBits: 24)
+            .score(model, architecture: architecture)
+        expectClose(other.multiplications, usual.multiplications / 2, within: Self.relative)
+        expectClose(other.additions, usual.additions * 0.75, within: Self.relative)
+        #expect(other.scoringParameters == usual.scoringParameters)
+    }
+
+    @Test func smallDepthwiseWeightsArePruned() throws {
+        let graph = try Graph.build(input: [2, 4, 4]) {
+            $0.convolution("depthwise", to: 2, kernel: 1, groups: 2).convolution("point", to: 2, kernel: 1)
+                .globalAveragePool("pool").linear("fc", to: 2)
+        }
+        var weights = Weights.hashed(for: graph)
+        weights.tensors["depthwise.weight"] = Tensor(shape: [2, 1, 1, 1], elements: [-4, 1])
+        weights.tensors["point.weight"] = Tensor(shape: [2, 2, 1, 1], elements: [4, 1, 4, 1])
+        let model = try Model(graph: graph, weights: weights)
+        #expect(model.pruningDepthwise(below: 0.25).weights.tensors == weights.tensors)
+        let pruned = model.pruningDepthwise(below: 0.3)
+        #expect(pruned.weights.tensors["depthwise.weight"]?.elements == [-4, 0])
+        #expect(pruned.weights.tensors["point.weight"] == weights.tensors["point.weight"])
+    }
+
     private static func expectEqual(_ recorded: ScoringCase) throws {
         let (model, architecture) = try recorded.model()
         let precision = try #require(ScoringPrecision(rawValue: recorded.bits))

@@ -6,16 +6,24 @@ import TapestryCore
 public struct PublishedScoring: Sendable {
     public let precision: ScoringPrecision
     public let switches: ScoringSwitches
+    /// Every multiplication is one of so many bits, whatever the weights have, and so is every addition.
+    public let multiplicationBits: Int
+    public let additionBits: Int
 
     /// Which switches published figures were made with: all for MicroNet and ResNet-18, `ternary` for EfficientNets, none
     /// for ResNet-20.
-    public init(precision: ScoringPrecision = .half, switches: ScoringSwitches = []) {
+    public init(
+        precision: ScoringPrecision = .half, switches: ScoringSwitches = [], multiplicationBits: Int = 16,
+        additionBits: Int = 32
+    ) {
         self.precision = precision
         self.switches = switches
+        self.multiplicationBits = multiplicationBits
+        self.additionBits = additionBits
     }
 
-    /// Every multiplication is one of 16 bits and every addition one of 32, whatever the weights have.
-    private static let multiplicationShare = 16.0 / 32
+    private var multiplicationShare: Double { Double(multiplicationBits) / 32 }
+    private var additionShare: Double { Double(additionBits) / 32 }
 
     /// How it departs from the exact convention, a line each.
     public static let departures = [
@@ -37,7 +45,7 @@ public struct PublishedScoring: Sendable {
             groups.append(
                 Score.Group(
                     name: "shortcuts", layers: [], parameters: 0, scoringParameters: 0, bytes: 0, multiplications: 0,
-                    additions: network.shortcutAdditions))
+                    additions: network.shortcutAdditions * additionShare))
         }
         groups.append(linear(network.linear, model))
         let (all, zeros) = model.zeroCount
@@ -53,8 +61,8 @@ public struct PublishedScoring: Sendable {
             // The bytes are those of all of it.
             scoringParameters: parameters.rounded(.down), bytes: 4 * parameters,
             multiplications: layers.reduce(0) { $0 + $1.multiplications }
-                + other.multiplications * Self.multiplicationShare,
-            additions: layers.reduce(0) { $0 + $1.additions } + other.additions)
+                + other.multiplications * multiplicationShare,
+            additions: layers.reduce(0) { $0 + $1.additions } + other.additions * additionShare)
     }
 
     /// The last layer: no channel is taken away, and no switch is for it.
@@ -66,8 +74,8 @@ public struct PublishedScoring: Sendable {
         let layer = Score.Layer(
             name: node.name, parameters: figures.count, nonzeros: figures.nonzeros, isTernary: false, deadOutputs: 0,
             scoringParameters: stored.plain, format: stored.plainFormat,
-            multiplications: Double(figures.nonzeros) * Self.multiplicationShare,
-            additions: Double(figures.nonzeros - outputs))
+            multiplications: Double(figures.nonzeros) * multiplicationShare,
+            additions: Double(figures.nonzeros - outputs) * additionShare)
         return group(
             "linear", [layer], biases: outputs,
             other: PublishedOperations(multiplications: 0, additions: Double(outputs)))
@@ -122,8 +130,8 @@ extension PublishedScoring {
         return Score.Layer(
             name: member.node.name, parameters: kernels.count, nonzeros: kernels.nonzeros, isTernary: isTernary,
             deadOutputs: kernels.deadOutputs.count { $0 }, scoringParameters: smallest.1, format: smallest.0,
-            multiplications: (isTernary ? 2 : operands) * values * Self.multiplicationShare,
-            additions: additions * values)
+            multiplications: (isTernary ? 2 : operands) * values * multiplicationShare,
+            additions: additions * values * additionShare)
     }
 }
 

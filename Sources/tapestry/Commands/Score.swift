@@ -58,6 +58,19 @@ struct ScoreCommand: AsyncParsableCommand {
     @Flag(help: "As published, with --ternary: masks with signs, CSR and CER too.")
     var cer = false
 
+    @Option(help: "As published: bits of a multiplication, 16 by default.", transform: Positive.bits)
+    var mulBits: Int?
+
+    @Option(help: "As published: bits of an addition, 32 by default.", transform: Positive.bits)
+    var addBits: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "First make weights of depthwise convolutions zero that are below this share of their layer's largest.",
+            valueName: "share"),
+        transform: Positive.number)
+    var pruneThreshold: Double?
+
     @Flag(help: "List the layers, and what each storage format makes of them.")
     var layers = false
 
@@ -77,10 +90,15 @@ struct ScoreCommand: AsyncParsableCommand {
             throw ValidationError(
                 "--ternary, --tree and --cer are settings of --convention published; exact sees for itself")
         }
+        if convention == .exact, mulBits != nil || addBits != nil {
+            throw ValidationError(
+                "--mul-bits and --add-bits are settings of --convention published; exact has those of --bits")
+        }
     }
 
     func run() async throws {
-        let model = try networkArguments.model(at: self.model)
+        var model = try networkArguments.model(at: self.model)
+        if let pruneThreshold { model = model.pruningDepthwise(below: pruneThreshold) }
         let report = ScoreReport(
             convention: convention.rawValue, bits: bits.rawValue,
             task: task ?? ScoringTask(usualFor: model.graph), score: try score(model),
@@ -97,7 +115,9 @@ struct ScoreCommand: AsyncParsableCommand {
                     + "--convention exact takes any")
         }
         do {
-            return try PublishedScoring(precision: bits, switches: switches).score(model, architecture: architecture)
+            return try PublishedScoring(
+                precision: bits, switches: switches, multiplicationBits: mulBits ?? 16, additionBits: addBits ?? 32
+            ).score(model, architecture: architecture)
         } catch {
             throw CommandFailure(.usage, "\(self.model): \(error); --convention exact takes any network")
         }

@@ -15,6 +15,9 @@ enum Positive {
     /// Of threads, classes, channels and an image's side: what a run's record admits.
     static func extent(_ text: String) throws -> Int { try integer(text, in: 1...65_536) }
 
+    /// Of a number in a register.
+    static func bits(_ text: String) throws -> Int { try integer(text, in: 1...64) }
+
     private static func integer(_ text: String, in range: ClosedRange<Int>) throws -> Int {
         guard let value = Int(text), range.contains(value) else {
             throw ValidationError(
