@@ -183,7 +183,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("quantize m.safetensors --data d", "--out is missing"),
+        ("quantize m.safetensors --data d --resume", "--resume needs --out"),
         ("quantize --data d --out o", "name a model file"),
         ("quantize m.safetensors --data d --out o --published --corrected", "give one of them"),
         ("quantize m.safetensors --data d --out o --prune fc --layers x", "leave out --layers"),

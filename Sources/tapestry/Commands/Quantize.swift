@@ -117,7 +117,6 @@ struct Quantize: AsyncParsableCommand {
         if case .kMeans(let count) = centroids, count != 3, networkArguments.variant.corrected {
             throw ValidationError("a layer has three values: --centroids kmeans:\(count) is for --published only")
         }
-        if runArguments.out == nil { throw ValidationError("--out is missing; it names the folder of the runs") }
         if channelScales, !prune.isEmpty {
             throw ValidationError("pruned weights keep their own values and need no --channel-scales")
         }

@@ -44,7 +44,6 @@ struct Retrain: AsyncParsableCommand {
         if !lrs.isEmpty, recipeArguments.learningRate != nil {
             throw ValidationError("--lr and --lrs both say the learning rate; give one of them")
         }
-        if runArguments.out == nil { throw ValidationError("--out is missing; it names the folder of the runs") }
     }
 
     func run() async throws {

@@ -46,7 +46,6 @@ struct Scale: AsyncParsableCommand {
 
     mutating func validate() throws {
         if grid.isEmpty { throw ValidationError("--grid is empty; give pairs, as --grid 1.2,1.1 1.4,1.2") }
-        if runArguments.out == nil { throw ValidationError("--out is missing; it names the folder of the runs") }
     }
 
     func run() async throws {

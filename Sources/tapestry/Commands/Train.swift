@@ -37,10 +37,7 @@ struct Train: AsyncParsableCommand {
 
     /// A resumed run knows its network and its data; a new one must be told them.
     private func check() throws {
-        guard !runArguments.resume else {
-            guard runArguments.out == nil else { return }
-            throw CommandFailure(.usage, "--resume needs --out, the folder of the run to go on with")
-        }
+        if runArguments.resume { return }
         guard networkArguments.arch != nil else { throw CommandFailure.missingArchitecture }
         guard dataArguments.data != nil else { throw CommandFailure.missingData }
     }

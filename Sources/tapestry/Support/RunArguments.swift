@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// How to train: a recipe and what is changed of it.
 struct RecipeArguments: ParsableArguments {
@@ -56,4 +57,20 @@ struct RunArguments: ParsableArguments {
 
     @Flag(help: "Print one JSON document: the run's result.")
     var json = false
+
+    mutating func validate() throws {
+        if resume, out == nil {
+            throw ValidationError("--resume needs --out, the folder of the run to go on with")
+        }
+    }
+
+    var folder: String { out ?? Self.defaultFolder }
+
+    /// A folder in runs/ that says when.
+    private static let defaultFolder: String = {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.dateFormat = "yyyyMMdd-HHmmss"
+        return "runs/\(format.string(from: Date()))"
+    }()
 }

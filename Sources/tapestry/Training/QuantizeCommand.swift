@@ -9,7 +9,7 @@ extension Quantize {
     func quantize() async throws {
         let base = try baseConfiguration()
         let grid = RunGrid(
-            folder: runArguments.out!, cells: try cells(base), arguments: runArguments,
+            folder: runArguments.folder, cells: try cells(base), arguments: runArguments,
             budget: computing.threads.budget)
         let results = try grid.run()
         let rows = try results.map { result in
@@ -86,7 +86,7 @@ extension Quantize {
                     fixed += group.layers.filter { !fixed.contains($0) }
                     let isOnlyPair = shares.count * lambdaMaxDivrs.count == 1
                     let name = groups.count == 1 ? pair : isOnlyPair ? group.name : "\(pair)/\(group.name)"
-                    let folder = RunFolder(path: "\(runArguments.out!)/\(name)")
+                    let folder = RunFolder(path: "\(runArguments.folder)/\(name)")
                     if let start { configuration.model = DataArguments.absolute(start.best) }
                     let (path, settings) = (start?.best, configuration.ternarization!)
                     cells.append(

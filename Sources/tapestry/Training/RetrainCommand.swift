@@ -8,7 +8,7 @@ import TapestryTraining
 extension Retrain {
     func retrain() async throws {
         let grid = RunGrid(
-            folder: runArguments.out!, cells: try cells(), arguments: runArguments, budget: computing.threads.budget)
+            folder: runArguments.folder, cells: try cells(), arguments: runArguments, budget: computing.threads.budget)
         // A grid is there to find the first that is good enough.
         let results = try grid.run { $0.hasReachedTarget }
         try GridTable(try results.map { try GridRow($0) }, what: "run").print(json: runArguments.json)

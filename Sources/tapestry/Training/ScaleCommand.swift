@@ -8,7 +8,7 @@ import TapestryTraining
 extension Scale {
     func scale() async throws {
         let runs = RunGrid(
-            folder: runArguments.out!, cells: try grid.map(cell), arguments: runArguments,
+            folder: runArguments.folder, cells: try grid.map(cell), arguments: runArguments,
             budget: computing.threads.budget)
         let results = try runs.run { $0.hasReachedTarget }
         try GridTable(try results.map { try GridRow($0) }, what: "alpha,beta").print(json: runArguments.json)

@@ -9,7 +9,7 @@ import TapestryTraining
 
 extension Train {
     func train() async throws {
-        let folder = RunFolder(path: runArguments.out ?? Self.defaultFolder())
+        let folder = RunFolder(path: runArguments.folder)
         let isResuming = runArguments.resume && folder.hasRun
         if runArguments.resume, !isResuming, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
         let configuration = isResuming ? try resumedConfiguration(of: folder) : try newConfiguration()
@@ -41,14 +41,6 @@ extension Train {
                 models in \(folder.path)
                 """)
         }
-    }
-
-    /// A folder in runs/ that says when.
-    private static func defaultFolder() -> String {
-        let format = DateFormatter()
-        format.locale = Locale(identifier: "en_US_POSIX")
-        format.dateFormat = "yyyyMMdd-HHmmss"
-        return "runs/\(format.string(from: Date()))"
     }
 }
 
