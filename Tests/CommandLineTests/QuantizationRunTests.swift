@@ -203,7 +203,10 @@ import Testing
     @Test func layersThatAreNotThere() throws {
         try SmallRun.with { run throws in
             let dense = try Self.trained(run)
-            for (option, reason) in [("--layers nope.*", "no such layers"), ("--prune se", "no such layers")] {
+            for (option, reason) in [
+                ("--layers nope.*", "no such layers"), ("--prune se", "no such layers"),
+                ("--prune fc 'fc*'", "quantised already"),
+            ] {
                 let outcome = try run.shell(
                     "$tapestry quantize \(dense) \(Self.data(run)) --out \(run.folder)/q \(option)")
                 #expect(outcome.status == 64)

@@ -31,6 +31,8 @@ public struct TernarizationSettings: Hashable, Sendable {
     public var centroids = 3
     /// The entropy constraint as a share of the largest (`--lambda-max-divrs`).
     public var lambdaShare = 0.15
+    /// Whether layers that no batch norm follows get a factor for each output channel before they are quantised.
+    public var scalesChannels = false
     /// After so many epochs the best network's assignment stands still.
     public var assigningEpochs = 20
     /// Of the levels; zero leaves them where they are.
@@ -60,6 +62,7 @@ extension TernarizationSettings {
         .real("start-share", \.startShare, in: 0...1000),
         .integer("centroids", \.centroids, in: 3...256),
         .real("lambda-share", \.lambdaShare, in: 0...1000),
+        .bool("channel-scales", \.scalesChannels),
         .integer("assigning-epochs", \.assigningEpochs, in: 0...1_000_000),
         .real("level-learning-rate", \.levelLearningRate, in: 0...1e6),
     ]

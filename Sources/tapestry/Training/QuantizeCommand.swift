@@ -42,6 +42,7 @@ extension Quantize {
         settings.reading = networkArguments.variant.corrected ? .corrected : .published
         settings.assigningEpochs = assigning
         settings.levelLearningRate = levelLearningRate
+        settings.scalesChannels = channelScales
         if case .kMeans(let count) = centroids {
             settings.start = .kmeans
             settings.centroids = count
@@ -92,7 +93,7 @@ extension Quantize {
                     cells.append(
                         RunGrid.Cell(name: name, configuration: configuration) {
                             let model = try path.map { try ModelFile.read($0) } ?? base.model
-                            guard channelScales else { return model }
+                            guard settings.scalesChannels else { return model }
                             return try model.scalingChannels(
                                 of: settings.layers, by: settings.method, from: settings.startingLevels)
                         })
@@ -103,12 +104,14 @@ extension Quantize {
         return cells
     }
 
-    /// The layers that are quantised together, without those that have been before unless --layers names them.
+    /// The layers that are quantised together, without those that have been before, be it by an earlier group, unless
+    /// --layers names them.
     ///
     /// Throws: `CommandFailure` where there are none.
     private func layerGroups(
         of graph: Graph, architecture: String, before: [String]
     ) throws -> [(name: String, layers: [String])] {
+        var before = before
         func group(_ name: String, _ layers: [String], option: String) throws -> (name: String, layers: [String]) {
             guard !layers.isEmpty else {
                 throw CommandFailure(
@@ -119,11 +122,12 @@ extension Quantize {
                 throw CommandFailure(
                     .usage, "\(option): these layers are quantised already; `tapestry retrain` trains the rest on")
             }
+            before += left
             return (name, left)
         }
         if prune.isEmpty {
-            for pattern in layers {
-                _ = try group("", graph.layers(matching: [pattern]), option: "--layers \(pattern)")
+            for pattern in layers where graph.layers(matching: [pattern]).isEmpty {
+                _ = try group("", [], option: "--layers \(pattern)")
             }
             let names =
                 layers.isEmpty
@@ -142,7 +146,8 @@ extension Quantize {
 struct QuantizationRow: Encodable {
     let run: String
     let cell: String
-    let startShare: Double
+    /// Nil where levels start otherwise.
+    let startShare: Double?
     let lambdaShare: Double
     /// Of the best epoch, in per cent.
     let top1: Double
@@ -158,8 +163,9 @@ struct QuantizationRow: Encodable {
     init(_ result: RunGrid.Result, figures: QuantizedFigures?) {
         run = result.folder.path
         cell = result.cell.name
-        startShare = result.cell.configuration.ternarization?.startShare ?? 0
-        lambdaShare = result.cell.configuration.ternarization?.lambdaShare ?? 0
+        let settings = result.cell.configuration.ternarization ?? TernarizationSettings()
+        startShare = settings.start == .threshold ? settings.startShare : nil
+        lambdaShare = settings.lambdaShare
         top1 = result.top1
         epoch = result.best.epoch
         self.figures = figures
@@ -192,7 +198,8 @@ private struct QuantizationTable {
             ("sparsity", .right), ("bytes", .right), ("score", .right), ("front", .left))
         for row in rows {
             table.append(
-                row.run, "\(row.startShare)", "\(row.lambdaShare)", row.top1.percent, "\(row.epoch)",
+                row.run, row.startShare.map { "\($0)" } ?? "k-means", "\(row.lambdaShare)", row.top1.percent,
+                "\(row.epoch)",
                 row.figures?.sparsity.percent ?? "–", row.figures?.bytes.groupedWhole ?? "–",
                 row.figures?.score.significant(4) ?? "–", isOnFront(row) ? "*" : "")
         }
