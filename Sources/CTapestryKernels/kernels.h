@@ -6,6 +6,7 @@
 #include "elementwise.h"
 #include "planes.h"
 #include "pooling.h"
+#include "sparse.h"
 #include "tap_conv.h"
 
 #define JOINED(a, b) a##b
@@ -21,6 +22,7 @@ const tk_kernels TABLE(SET) = {
     .most_positions = MOST_POSITIONS_2,
     .convolve = convolve,
     .convolve_planes = convolve_planes,
+    .convolve_sparse = convolve_sparse,
     .convolve_depthwise = convolve_depthwise,
     .pool = pool,
     .pool_globally = pool_globally,

@@ -110,11 +110,14 @@ void tk_rearrange(const tk_image *input, const tk_image *output, const float *x,
     }
 }
 
-void tk_clear_plane(const tk_image *layout, float *plane) {
-    const int64_t pads = layout->row - layout->width, last = (layout->height - 1) * layout->row;
-    for (int64_t row = 0; pads > 0 && row < last; row += layout->row)
-        for (int64_t j = 0; j < pads; ++j) plane[row + layout->width + j] = 0;
-    clear(plane + last + layout->width, layout->channel - last - layout->width);
+void tk_clear_plane(const tk_image *layout, float *plane, int64_t from, int64_t to) {
+    const int64_t row = layout->row, width = layout->width, end = (layout->height - 1) * row + width;
+    for (int64_t start = from / row * row; row > width && start + width < end && start < to; start += row) {
+        const int64_t first = start + width > from ? start + width : from;
+        const int64_t last = start + row < to ? start + row : to;
+        for (int64_t i = first; i < last; ++i) plane[i] = 0;
+    }
+    if (to > end) clear(plane + (from > end ? from : end), to - (from > end ? from : end));
 }
 
 void tk_clear_pads(const tk_image *layout, int64_t lead, float *y, tk_share share) {
@@ -122,7 +125,9 @@ void tk_clear_pads(const tk_image *layout, int64_t lead, float *y, tk_share shar
     if (layout->channel > 1) {
         const int64_t planes = (int64_t)share.images * layout->channels;
         for (int64_t p = planes * share.part / share.parts; p < planes * (share.part + 1) / share.parts; ++p)
-            tk_clear_plane(layout, y + p / layout->channels * layout->image + p % layout->channels * layout->channel);
+            tk_clear_plane(
+                layout, y + p / layout->channels * layout->image + p % layout->channels * layout->channel, 0,
+                layout->channel);
         return;
     }
     const int64_t used = (int64_t)layout->width * layout->pixel;

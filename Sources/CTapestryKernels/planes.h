@@ -88,6 +88,7 @@ static void convolve_planes(
                 for (int32_t v = 0; v < vectors * LANES; v += LANES)
                     store(plane + v, activated(load(plane + v), c->activation));
             }
-        for (int32_t o = 0; o < PLANE_OUTPUTS; ++o) tk_clear_plane(&c->output, y + place + o * c->output.channel);
+        for (int32_t o = 0; o < PLANE_OUTPUTS; ++o)
+            tk_clear_plane(&c->output, y + place + o * c->output.channel, 0, c->output.channel);
     }
 }

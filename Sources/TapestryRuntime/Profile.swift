@@ -43,6 +43,7 @@ extension PlannedStep.Kernel: CustomStringConvertible {
         switch self {
         case .convolve(let convolution, _, _): "taps \(convolution.walk.description)"
         case .convolvePlanes: "taps in planes"
+        case .convolveSparse: "sparse"
         case .convolveDepthwise: "depthwise"
         case .pool: "pool"
         case .poolGlobally: "global pool"

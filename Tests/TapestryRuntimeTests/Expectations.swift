@@ -66,4 +66,31 @@ extension RandomStream {
             return chance(0.5) ? sum.relu() : sum.swish("swish")
         }
     }
+
+    /// Convolutions that keep the size, of any kernel and dilation, with sums and activations, for weights with zeros.
+    mutating func sparseLayers() throws -> Graph {
+        let (width, rows, columns) = (integer(in: 1...40), integer(in: 1...20), integer(in: 2...36))
+        func convolution() -> Operation {
+            let (kernel, dilation) = (2 * integer(in: 0...2) + 1, integer(in: 1...2))
+            return .convolution(
+                Convolution(
+                    inputChannels: width, outputChannels: width, kernel: .square(kernel),
+                    padding: .all(kernel / 2 * dilation), dilation: .square(dilation), hasBias: chance(0.5)))
+        }
+        let operations = (convolution(), convolution(), convolution())
+        return try Graph.build(input: [width, rows, columns]) { image in
+            let x = image.applying(operations.0, named: "first").relu()
+            return x.applying(operations.1, named: "second").swish("swish")
+                .applying(operations.2, named: "third").adding(x, named: "sum").relu()
+        }
+    }
+
+    /// The weights with zeros among those of convolutions, each weight being kept with the probability.
+    mutating func pruned(_ weights: Weights, keeping share: Double) -> Weights {
+        var weights = weights
+        for (name, tensor) in weights.tensors.sorted(by: { $0.key < $1.key }) where tensor.shape.rank == 4 {
+            weights.tensors[name]?.elements = tensor.elements.map { chance(share) ? $0 : 0 }
+        }
+        return weights
+    }
 }

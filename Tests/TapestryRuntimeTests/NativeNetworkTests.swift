@@ -42,12 +42,40 @@ struct NativeNetworkTests {
         }
     }
 
+    /// Weights without a pattern in their zeros, few enough that they are multiplied one by one.
+    @Test(arguments: InstructionSet.supported.map(\.name))
+    func sparseNetworksAgreeWithTheInterpreter(set: String) throws {
+        let instructionSet = try instructionSet(named: set)
+        var kernels: Set<String> = []
+        try RandomRounds.run(40) { stream in
+            let graph = try stream.sparseLayers()
+            let weights = stream.pruned(stream.weights(for: graph), keeping: stream.uniform(in: 0...0.3))
+            let model = try FrozenModel(Model(graph: graph, weights: weights))
+            let images = stream.images(stream.integer(in: 1...5), for: graph)
+            let network = try NativeNetwork(
+                model, batch: stream.integer(in: 1...32), threads: stream.integer(in: 1...3),
+                instructionSet: instructionSet)
+            let expected = try ReferenceInterpreter(graph, weights: weights)(images.map(Double.init))
+            expectLogits(try network(images), expected, "\(graph)")
+            kernels.formUnion(network.profile(rounds: 1).map(\.kernel))
+        }
+        #expect(kernels.contains("sparse"))
+    }
+
     /// To the bit, whatever the plan is made for.
     @Test func threadsAndBatchesDoNotChangeResults() throws {
         try RandomRounds.run(20) { stream in
-            let kind = stream.integer(below: 3)
-            let graph = kind == 0 ? stream.graph() : try kind == 1 ? stream.wideLayer() : stream.narrowGroups()
-            let model = try Model(graph: graph, weights: stream.weights(for: graph)).deployed()
+            let kind = stream.integer(below: 4)
+            let graph =
+                switch kind {
+                case 0: stream.graph()
+                case 1: try stream.wideLayer()
+                case 2: try stream.narrowGroups()
+                default: try stream.sparseLayers()
+                }
+            let weights = stream.weights(for: graph)
+            let model = try Model(graph: graph, weights: kind == 3 ? stream.pruned(weights, keeping: 0.2) : weights)
+                .deployed()
             let images = stream.images(37, for: graph)
             for set in InstructionSet.supported {
                 let alone = try NativeNetwork(model, batch: 1, threads: 1, instructionSet: set)

@@ -107,6 +107,36 @@ typedef struct {
     const float *bias;
 } tk_depthwise;
 
+/// Four weights of an output, and where the copies have what they are multiplied with: vectors from a tile's first one.
+typedef struct {
+    uint16_t vectors[4];
+    float weights[4];
+} tk_terms;
+
+/// A copy of planes: position p has what `shift` + `column` floats later is in the original, or zero where `column`
+/// columns beside `shift` floats later are no pixels.
+typedef struct {
+    int32_t shift, column;
+} tk_copy;
+
+/// y = activation(bias + sum over terms of weight * x + residual) in planes of one size and pitch, stride 1. Input
+/// channels lie in slices, whose terms are summed up one slice after the other.
+typedef struct {
+    tk_image input, output;
+    tk_activation activation;
+    int32_t copy_count;
+    const tk_copy *copies;
+    /// Vectors of positions for which copies are made at a time, the floats of a channel's copy, and where a copy begins
+    /// relative to the strip's first position: a multiple of a vector, at most 0.
+    int32_t strip, length, before;
+    int32_t slice_count;
+    /// Where the terms of each slice's outputs begin, and where the last ones end.
+    const int32_t *ends;
+    const tk_terms *terms;
+    /// One for each output.
+    const float *bias;
+} tk_sparse;
+
 /// The largest or the mean value of windows. The mean counts zeros of the padding as values.
 typedef struct {
     tk_image input, output;
@@ -133,6 +163,9 @@ typedef struct {
     /// [tap][channel][4], `walk` means nothing. Leaves zeros around what it writes, but not before the first plane.
     void (*convolve_planes)(
         const tk_convolution *, const float *x, const float *residual, float *y, tk_entry *room, tk_share);
+    /// `room` is for copies of all channels and one float more for each of a copy. Leaves zeros around what it writes,
+    /// but not before the first plane.
+    void (*convolve_sparse)(const tk_sparse *, const float *x, const float *residual, float *y, float *room, tk_share);
     void (*convolve_depthwise)(const tk_depthwise *, const float *x, float *y, tk_share);
     void (*pool)(const tk_pooling *, const float *x, float *y, tk_share);
     /// y = the mean of each channel over its image.
@@ -179,8 +212,9 @@ void tk_flatten(const tk_image *input, const tk_image *output, const float *x, f
 /// Copies a value into one of the same extents that lies otherwise.
 void tk_rearrange(const tk_image *input, const tk_image *output, const float *x, float *y, tk_share);
 
-/// Makes zeros of all that is no pixel of a plane, up to the next plane.
-void tk_clear_plane(const tk_image *, float *plane);
+/// Makes zeros of all that is no pixel between two places of a plane, in floats from its first pixel. The plane ends where
+/// the next one begins.
+void tk_clear_plane(const tk_image *, float *plane, int64_t from, int64_t to);
 
 /// Makes zeros of all that is no pixel of a value, from `lead` floats before the first one to the end of the last
 /// image.

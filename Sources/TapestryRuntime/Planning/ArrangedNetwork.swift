@@ -6,29 +6,47 @@ enum Arrangement {
     case planes
 }
 
+/// The ways in which a convolution may be computed.
+enum ConvolutionKernel {
+    /// Vectors of outputs, channels last; outputs whose supports differ share a vector's taps.
+    case taps
+    /// Vectors of positions in planes, four outputs of one support at a time.
+    case planes
+    /// Vectors of positions in planes, an output's weights one by one.
+    case sparse
+
+    var arrangement: Arrangement { self == .taps ? .channelsLast : .planes }
+}
+
 /// A lowered network whose values have an arrangement each, with steps that rearrange them where those who take them
 /// want another one.
 struct ArrangedNetwork {
     private(set) var values: [Extents]
     private(set) var arrangements: [Arrangement]
     private(set) var steps: [LoweredStep] = []
+    /// How each convolution is computed, by its step.
+    private(set) var kernels: [Int: ConvolutionKernel] = [:]
     let output: Int
 
-    /// Vectors of `lanes` floats decide which convolutions are cheaper in planes.
+    /// The same value in the other arrangement, where somebody has wanted it.
+    private var twins: [Int: Int] = [:]
+
+    /// Vectors of `lanes` floats decide which kernels are cheapest. Neither the batch nor threads have a say, so that
+    /// results do not depend on them.
     init(_ lowering: Lowering, lanes: Int) {
         values = lowering.values
         arrangements = Array(repeating: .channelsLast, count: values.count)
         output = lowering.output
-        /// The same value in the other arrangement, where somebody has wanted it.
-        var twins: [Int: Int] = [:]
         for var step in lowering.steps {
-            let arrangement: Arrangement = step.isCheaperInPlanes(values, lanes: lanes) ? .planes : .channelsLast
+            let kernel = cheapestKernel(for: step, lanes: lanes)
+            let arrangement = kernel?.arrangement ?? .channelsLast
             arrangements[step.output] = arrangement
             for place in step.inputs.indices where arrangements[step.inputs[place]] != arrangement {
                 let value = step.inputs[place]
                 if twins[value] == nil { twins[value] = rearrange(value, to: arrangement, for: step) }
                 step.inputs[place] = twins[value]!
             }
+            kernels[steps.count] = kernel
             steps.append(step)
         }
         // The output is a vector, which no convolution in planes makes.
@@ -42,25 +60,69 @@ struct ArrangedNetwork {
             LoweredStep(kind: .rearrange, inputs: [value], output: values.count - 1, nodes: [step.nodes[0]]))
         return values.count - 1
     }
+
+    /// Nil for all that is no convolution over channels.
+    private func cheapestKernel(for step: LoweredStep, lanes: Int) -> ConvolutionKernel? {
+        guard case .convolution(let layer) = step.kind, !layer.convolution.isDepthwise else { return nil }
+        let (input, output) = (values[step.inputs[0]], values[step.output])
+        var costs = [(ConvolutionKernel.taps, layer.convolution.costOfTaps(on: output, lanes: lanes))]
+        if layer.convolution.keepsSize(input, output), !output.isVector {
+            // Its own result has to be rearranged too, if it has no such neighbours; they mostly share.
+            let rearranging = Double(output.count) / 2
+            costs.append((.planes, layer.convolution.costInPlanes(on: output, lanes: lanes) + rearranging))
+            costs.append((.sparse, layer.costOfSparse(on: output, lanes: lanes) + rearranging))
+        }
+        func total(_ kernel: ConvolutionKernel, _ cost: Double) -> Double {
+            let strangers = step.inputs.filter { arrangements[$0] != kernel.arrangement && twins[$0] == nil }
+            return strangers.reduce(cost) { $0 + Double(values[$1].count) }
+        }
+        return costs.min { total($0.0, $0.1) < total($1.0, $1.1) }!.0
+    }
 }
 
-extension LoweredStep {
-    /// Whether its outputs' supports differ so often that vectors of outputs would compute many zeros.
-    fileprivate func isCheaperInPlanes(_ values: [Extents], lanes: Int) -> Bool {
-        guard case .convolution(let layer) = kind, !layer.convolution.isDepthwise,
-            layer.convolution.stride == .square(1)
-        else { return false }
-        let (input, output) = (values[inputs[0]], values[self.output])
-        guard input.height == output.height, input.width == output.width, !output.isVector else { return false }
-        let spans = layer.convolution.supportSpans
-        guard spans.count > 1, spans.allSatisfy({ $0.outputs.count % 4 == 0 }) else { return false }
-        let positions = (output.height - 1) * (output.width + layer.convolution.kernel.width / 2) + output.width
-        let vectors = Double((positions + lanes - 1) / lanes)
-        // Measured: planes are as fast as channels, but for vectors that cross cache lines. The last term is for
-        // rearranging both values, which neighbours mostly share.
-        let inPlanes =
-            spans.reduce(0) { $0 + Double($1.taps.count * $1.outputs.count) } * vectors / 0.95
-            + Double(input.count + output.count)
-        return inPlanes < layer.convolution.costPerPosition(lanes: lanes) * Double(output.height * output.width)
+// MARK: - Costs of one image, in vector multiplications
+
+extension Convolution {
+    /// Whether it maps pixels to pixels at the same place.
+    func keepsSize(_ input: Extents, _ output: Extents) -> Bool {
+        stride == .square(1) && input.height == output.height && input.width == output.width
+    }
+
+    fileprivate func costOfTaps(on output: Extents, lanes: Int) -> Double {
+        costPerPosition(lanes: lanes) * Double(output.height * output.width)
+    }
+
+    /// Infinite where supports' outputs are not by fours.
+    fileprivate func costInPlanes(on output: Extents, lanes: Int) -> Double {
+        let spans = supportSpans
+        guard spans.count > 1, spans.allSatisfy({ $0.outputs.count % 4 == 0 }) else { return .infinity }
+        let vectors = output.planeVectors(gap: kernel.width / 2, lanes: lanes)
+        // Measured: planes are as fast as channels, but for vectors that cross cache lines.
+        return spans.reduce(0) { $0 + Double($1.taps.count * $1.outputs.count) } * vectors / 0.95
+    }
+}
+
+extension LayerWeights {
+    /// Measured: a term costs 1.5 multiplications of vectors in registers, a copied vector 5.5. Infinite where the kernel
+    /// cannot be.
+    fileprivate func costOfSparse(on output: Extents, lanes: Int) -> Double {
+        let vectors = output.planeVectors(gap: 0, lanes: lanes)
+        let channels = convolution.inputChannels
+        let copies = SparseGrid(self, pitch: output.width, lanes: lanes).copies.count
+        // Whatever the pitch turns out to be with other layers' zeros between rows.
+        let reach = (convolution.kernel.height - 1) * convolution.dilation.height
+        guard
+            PackedSparse.canPlace(
+                channels: channels, copies: convolution.kernel.area, pitch: output.width + 2 * reach, rows: reach,
+                lanes: lanes)
+        else { return .infinity }
+        return vectors * (1.5 * Double(nonzeroCount) + 5.5 * Double(copies * channels))
+    }
+}
+
+extension Extents {
+    /// Of a plane whose rows are so many zeros apart.
+    fileprivate func planeVectors(gap: Int, lanes: Int) -> Double {
+        Double(((height - 1) * (width + gap) + width + lanes - 1) / lanes)
     }
 }

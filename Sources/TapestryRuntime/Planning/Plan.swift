@@ -15,8 +15,8 @@ final class Plan: @unchecked Sendable {
     let steps: [PlannedStep]
     /// Floats of the memory that images on their way take.
     let arenaSize: Int
-    /// Room that a convolution's taps take.
-    let mostTaps: Int
+    /// Bytes that each thread needs beside the values, for the taps and copies that its kernels make.
+    let room: Int
     let storage: PlanStorage
 
     /// Throws `GraphError` where the graph breaks a rule.
@@ -38,7 +38,7 @@ final class Plan: @unchecked Sendable {
         input = builder.value(0)
         output = builder.value(builder.network.output)
         arenaSize = builder.arena.size
-        mostTaps = builder.mostTaps
+        room = (builder.room + 63) / 64 * 64
     }
 
     /// Equal pieces of at most 16 images, as many for each thread.
@@ -60,6 +60,7 @@ struct PlannedStep {
     enum Kernel {
         case convolve(tk_convolution, x: Int, residual: Int?)
         case convolvePlanes(tk_convolution, x: Int, residual: Int?)
+        case convolveSparse(tk_sparse, x: Int, residual: Int?)
         case convolveDepthwise(tk_depthwise, x: Int)
         case pool(tk_pooling, x: Int)
         case poolGlobally(tk_image, x: Int)

@@ -11,7 +11,8 @@ struct PlanBuilder {
     private var walks: [Int: Walk] = [:]
     private var layouts: [ValueLayout] = []
     private(set) var arena = ArenaLayout(sizes: [], lifetimes: [])
-    private(set) var mostTaps = 1
+    /// Bytes that a thread needs beside the values for what its kernels work with.
+    private(set) var room = 1
 
     init(
         _ network: ArrangedNetwork, images: Int, sharesSteps: Bool, threads: Int, instructionSet: InstructionSet
@@ -33,14 +34,20 @@ struct PlanBuilder {
     mutating func placeValues() {
         var pads: [PadsKey: Pads] = [:]
         for (index, step) in network.steps.enumerated() {
-            guard case .convolution(let layer) = step.kind, !layer.convolution.isDepthwise else { continue }
-            let input = step.inputs[0]
-            let walk = Walk.cheapest(
-                for: layer.convolution, from: network.values[input], to: network.values[step.output], images: images,
-                mostPositions: Int(instructionSet.kernels.pointee.most_positions),
-                inPlanes: network.arrangements[input] == .planes)
-            walks[index] = walk
-            pads[key(input), default: Pads()].formUnion(walk.pads)
+            guard case .convolution(let layer) = step.kind, let kernel = network.kernels[index] else { continue }
+            let (input, output) = (network.values[step.inputs[0]], network.values[step.output])
+            var needed = layer.convolution.pads(from: input, to: output)
+            switch kernel {
+            case .taps:
+                let walk = Walk.cheapest(
+                    for: layer.convolution, from: input, to: output, images: images,
+                    mostPositions: Int(instructionSet.kernels.pointee.most_positions))
+                walks[index] = walk
+                needed = walk.pads
+            case .planes: break
+            case .sparse: needed.columns = 0
+            }
+            pads[key(step.inputs[0]), default: Pads()].formUnion(needed)
         }
         layouts = network.values.indices.map {
             ValueLayout(network.values[$0], pads: pads[key($0)] ?? Pads(), arrangement: network.arrangements[$0])
@@ -78,6 +85,8 @@ struct PlanBuilder {
     /// What a kernel takes, with places in the constants to be.
     private enum Draft {
         case convolve(PackedConvolution, Convolution, Walk)
+        case convolvePlanes(PackedConvolution, Convolution)
+        case convolveSparse(PackedSparse)
         case convolveDepthwise(PackedDepthwise, Convolution)
         case scale(factors: Int, offsets: Int)
         case move(Int)
@@ -102,13 +111,10 @@ struct PlanBuilder {
         let x = value(step.inputs[0])
         switch step.kind {
         case .convolution(let layer):
-            guard let walk = walks[index] else {
+            guard let kernel = network.kernels[index] else {
                 return .convolveDepthwise(PackedDepthwise(layer, in: &collection), layer.convolution)
             }
-            let packed = PackedConvolution(
-                layer, lanes: instructionSet.lanes, inPlanes: walk.kind == nil, in: &collection)
-            mostTaps = max(mostTaps, packed.mostTaps)
-            return .convolve(packed, layer.convolution, walk)
+            return draft(of: layer, at: index, by: kernel, in: &collection)
         case .maxPool(let pooling): return .ready(.pool(pool(pooling, step, takesMean: false), x: x.place))
         case .averagePool(let pooling): return .ready(.pool(pool(pooling, step, takesMean: true), x: x.place))
         case .globalAveragePool: return .ready(.poolGlobally(x.layout.image, x: x.place))
@@ -136,21 +142,46 @@ struct PlanBuilder {
         }
     }
 
+    private mutating func draft(
+        of layer: LayerWeights, at index: Int, by kernel: ConvolutionKernel, in collection: inout PlanStorage.Collection
+    ) -> Draft {
+        switch kernel {
+        case .taps, .planes:
+            let packed = PackedConvolution(
+                layer, lanes: instructionSet.lanes, inPlanes: kernel == .planes, in: &collection)
+            room = max(room, packed.mostTaps * MemoryLayout<tk_entry>.size)
+            guard let walk = walks[index] else { return .convolvePlanes(packed, layer.convolution) }
+            return .convolve(packed, layer.convolution, walk)
+        case .sparse:
+            let layout = layouts[network.steps[index].inputs[0]].image
+            let vectors = (Int(layout.height * layout.width) + instructionSet.lanes - 1) / instructionSet.lanes
+            let packed = PackedSparse(
+                layer, layout: layout, lanes: instructionSet.lanes,
+                mostVectors: sharesSteps ? (vectors + threads - 1) / threads : .max, in: &collection)
+            room = max(room, packed.room * MemoryLayout<Float>.size)
+            return .convolveSparse(packed)
+        }
+    }
+
     private func kernel(of step: LoweredStep, _ draft: Draft, _ storage: PlanStorage) -> PlannedStep.Kernel {
         let x = value(step.inputs[0])
+        let residual = step.inputs.count > 1 ? value(step.inputs[1]).place : nil
         switch draft {
         case .convolve(let packed, let convolution, let walk):
-            let arguments = tk_convolution(
-                input: x.layout.image, output: layouts[step.output].image,
-                stride_height: Int32(convolution.stride.height), stride_width: Int32(convolution.stride.width),
-                walk: walk.kind ?? TK_FLAT, splits_outputs: splitsOutputs(packed, convolution, step),
-                activation: step.activation.kernel, block_count: Int32(packed.blockCount),
-                blocks: storage.blocks(at: packed.firstBlock), taps: storage.taps(at: packed.firstTap),
-                weights: storage.floats(at: packed.weights), bias: storage.floats(at: packed.bias))
-            let residual = step.inputs.count > 1 ? value(step.inputs[1]).place : nil
-            return walk.kind == nil
-                ? .convolvePlanes(arguments, x: x.place, residual: residual)
-                : .convolve(arguments, x: x.place, residual: residual)
+            var arguments = arguments(of: packed, convolution, step, storage)
+            arguments.walk = walk.kind
+            return .convolve(arguments, x: x.place, residual: residual)
+        case .convolvePlanes(let packed, let convolution):
+            return .convolvePlanes(
+                arguments(of: packed, convolution, step, storage), x: x.place, residual: residual)
+        case .convolveSparse(let packed):
+            let arguments = tk_sparse(
+                input: x.layout.image, output: layouts[step.output].image, activation: step.activation.kernel,
+                copy_count: Int32(packed.copyCount), copies: storage.copies(at: packed.copies),
+                strip: Int32(packed.strip), length: Int32(packed.length), before: Int32(packed.before),
+                slice_count: Int32(packed.sliceCount), ends: storage.ends(at: packed.ends),
+                terms: storage.terms(at: packed.terms), bias: storage.floats(at: packed.bias))
+            return .convolveSparse(arguments, x: x.place, residual: residual)
         case .convolveDepthwise(let packed, let convolution):
             let arguments = tk_depthwise(
                 input: x.layout.image, output: layouts[step.output].image,
@@ -166,6 +197,18 @@ struct PlanBuilder {
         case .move(let first): return .move(x.layout.image, storage.sources(at: first)!, x: x.place)
         case .ready(let kernel): return kernel
         }
+    }
+
+    private func arguments(
+        of packed: PackedConvolution, _ convolution: Convolution, _ step: LoweredStep, _ storage: PlanStorage
+    ) -> tk_convolution {
+        tk_convolution(
+            input: layouts[step.inputs[0]].image, output: layouts[step.output].image,
+            stride_height: Int32(convolution.stride.height), stride_width: Int32(convolution.stride.width),
+            walk: TK_FLAT, splits_outputs: splitsOutputs(packed, convolution, step),
+            activation: step.activation.kernel, block_count: Int32(packed.blockCount),
+            blocks: storage.blocks(at: packed.firstBlock), taps: storage.taps(at: packed.firstTap),
+            weights: storage.floats(at: packed.weights), bias: storage.floats(at: packed.bias))
     }
 
     private func pool(_ pooling: Pooling, _ step: LoweredStep, takesMean: Bool) -> tk_pooling {
@@ -206,7 +249,9 @@ struct PlanBuilder {
     private func computedMacs(of step: LoweredStep, _ draft: Draft) -> Int {
         let output = network.values[step.output]
         switch draft {
-        case .convolve(let packed, _, _): return packed.computedPerPosition * output.height * output.width
+        case .convolve(let packed, _, _), .convolvePlanes(let packed, _):
+            return packed.computedPerPosition * output.height * output.width
+        case .convolveSparse(let packed): return packed.termCount * output.height * output.width
         case .convolveDepthwise(let packed, _): return packed.tapCount * output.count
         case .scale, .move, .ready: return 0
         }

@@ -18,13 +18,30 @@ final class AlignedFloats: @unchecked Sendable {
     deinit { free(pointer) }
 }
 
+/// A fixed number of a kernel's arguments.
+private final class Constants<Element>: @unchecked Sendable {
+    private let elements: UnsafeMutableBufferPointer<Element>
+
+    init(_ source: [Element]) {
+        elements = .allocate(capacity: source.count)
+        _ = elements.initialize(from: source)
+    }
+
+    deinit { elements.deallocate() }
+
+    func pointer(at place: Int) -> UnsafePointer<Element>? { UnsafePointer(elements.baseAddress).map { $0 + place } }
+}
+
 /// A plan's constants: weights, biases and what kernels read of their layers. Collected first, then laid down at once;
 /// nothing changes afterwards.
-final class PlanStorage: @unchecked Sendable {
+final class PlanStorage: Sendable {
     private let floats: AlignedFloats
-    private let taps: UnsafeMutableBufferPointer<tk_tap>
-    private let blocks: UnsafeMutableBufferPointer<tk_block>
-    private let sources: UnsafeMutableBufferPointer<tk_source>
+    private let taps: Constants<tk_tap>
+    private let blocks: Constants<tk_block>
+    private let sources: Constants<tk_source>
+    private let copies: Constants<tk_copy>
+    private let terms: Constants<tk_terms>
+    private let ends: Constants<Int32>
 
     /// What a plan's layers need, by growing arrays; places are indices into them.
     struct Collection {
@@ -32,6 +49,9 @@ final class PlanStorage: @unchecked Sendable {
         var taps: [tk_tap] = []
         var blocks: [tk_block] = []
         var sources: [tk_source] = []
+        var copies: [tk_copy] = []
+        var terms: [tk_terms] = []
+        var ends: [Int32] = []
 
         /// Appends at the start of a cache line, with room behind for whole vectors to be read.
         mutating func append(_ values: [Float], paddedTo count: Int = 0) -> Int {
@@ -61,28 +81,30 @@ final class PlanStorage: @unchecked Sendable {
             if let base = source.baseAddress { floats.pointer.update(from: base, count: source.count) }
         }
         self.floats = floats
-        taps = .allocate(capacity: collection.taps.count)
-        _ = taps.initialize(from: collection.taps)
-        blocks = .allocate(capacity: collection.blocks.count)
-        _ = blocks.initialize(from: collection.blocks)
-        sources = .allocate(capacity: collection.sources.count)
-        _ = sources.initialize(from: collection.sources)
-    }
-
-    deinit {
-        taps.deallocate()
-        blocks.deallocate()
-        sources.deallocate()
+        taps = Constants(collection.taps)
+        blocks = Constants(collection.blocks)
+        sources = Constants(collection.sources)
+        copies = Constants(collection.copies)
+        terms = Constants(collection.terms)
+        ends = Constants(collection.ends)
+        weightBytes =
+            floats.count * MemoryLayout<Float>.size + collection.terms.count * MemoryLayout<tk_terms>.size
     }
 
     /// Bytes of weights and biases.
-    var weightBytes: Int { floats.count * MemoryLayout<Float>.size }
+    let weightBytes: Int
 
     func floats(at place: Int) -> UnsafePointer<Float> { UnsafePointer(floats.pointer + place) }
 
-    func taps(at place: Int) -> UnsafePointer<tk_tap>? { UnsafePointer(taps.baseAddress).map { $0 + place } }
+    func taps(at place: Int) -> UnsafePointer<tk_tap>? { taps.pointer(at: place) }
 
-    func blocks(at place: Int) -> UnsafePointer<tk_block>? { UnsafePointer(blocks.baseAddress).map { $0 + place } }
+    func blocks(at place: Int) -> UnsafePointer<tk_block>? { blocks.pointer(at: place) }
 
-    func sources(at place: Int) -> UnsafePointer<tk_source>? { UnsafePointer(sources.baseAddress).map { $0 + place } }
+    func sources(at place: Int) -> UnsafePointer<tk_source>? { sources.pointer(at: place) }
+
+    func copies(at place: Int) -> UnsafePointer<tk_copy>? { copies.pointer(at: place) }
+
+    func terms(at place: Int) -> UnsafePointer<tk_terms>? { terms.pointer(at: place) }
+
+    func ends(at place: Int) -> UnsafePointer<Int32>? { ends.pointer(at: place) }
 }

@@ -40,11 +40,13 @@ struct ValueLayout {
         self.image = tk_image(
             height: Int32(height), width: Int32(width), channels: Int32(extents.channels), pixel: Int32(pixel),
             channel: Int64(channel), row: Int64(row), image: Int64(image))
-        lead = (pads.rows * row + pads.columns * pixel + 15) / 16 * 16
+        // Copies of planes begin and end within vectors of zeros.
+        let margin = arrangement == .planes ? 32 : 0
+        lead = (pads.rows * row + pads.columns * pixel + margin + 15) / 16 * 16
     }
 
-    /// With room behind for two vectors to be read.
-    func size(images: Int) -> Int { lead + images * Int(image.image) + 32 }
+    /// With room behind for some vectors to be read.
+    func size(images: Int) -> Int { lead + images * Int(image.image) + 64 }
 
     var hasPads: Bool { lead > 0 }
 }

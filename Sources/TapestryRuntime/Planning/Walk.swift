@@ -3,8 +3,7 @@ import TapestryCore
 
 /// How the positions of a convolution's outputs are walked, and what that is expected to cost.
 struct Walk {
-    /// Nil in planes, where there is but one way.
-    let kind: tk_walk?
+    let kind: tk_walk
     /// The zeros that it reads around its input.
     let pads: Pads
     /// Vector multiplications for each weight vector pair, outputs at pads included.
@@ -12,11 +11,9 @@ struct Walk {
 
     /// The cheapest for a number of images at a time.
     static func cheapest(
-        for convolution: Convolution, from input: Extents, to output: Extents, images: Int, mostPositions: Int,
-        inPlanes: Bool
+        for convolution: Convolution, from input: Extents, to output: Extents, images: Int, mostPositions: Int
     ) -> Walk {
         let pads = convolution.pads(from: input, to: output)
-        if inPlanes { return Walk(kind: nil, pads: pads, cost: 0) }
         /// Of a line of positions cut into nearly equal tiles. A tile of few positions waits for its own sums.
         func line(_ length: Int) -> Double {
             let tiles = Double((length + mostPositions - 1) / mostPositions)
@@ -31,8 +28,7 @@ struct Walk {
                 cost: positions * line(images) * convolution.shareInside(input, output) * (isFar ? 1.3 : 1)),
             Walk(kind: TK_ROWS, pads: pads, cost: Double(images * output.height) * line(output.width)),
         ]
-        let keepsSize = input.height == output.height && input.width == output.width
-        if convolution.stride == .square(1), keepsSize {
+        if convolution.keepsSize(input, output) {
             let length = (output.height - 1) * (output.width + pads.columns) + output.width
             walks.append(Walk(kind: TK_FLAT, pads: pads, cost: Double(images) * line(length)))
         }
@@ -42,7 +38,7 @@ struct Walk {
 
 extension Convolution {
     /// How far taps reach out of the image.
-    fileprivate func pads(from input: Extents, to output: Extents) -> Pads {
+    func pads(from input: Extents, to output: Extents) -> Pads {
         func beyond(_ kernel: Int, _ dilation: Int, _ stride: Int, _ before: Int, _ length: Int, _ outputs: Int) -> Int
         {
             max(before, (outputs - 1) * stride + (kernel - 1) * dilation - before - (length - 1), 0)

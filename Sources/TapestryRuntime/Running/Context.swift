@@ -7,8 +7,8 @@ final class Context: SharedWork, @unchecked Sendable {
     private let plan: Plan
     /// One for all threads, or one each where they take images of their own.
     private let arenas: [AlignedFloats]
-    /// For each thread, as many as the plan's convolutions have taps.
-    private let room: UnsafeMutablePointer<tk_entry>
+    /// For each thread, what its kernels work with.
+    private let room: AlignedFloats
     private let barrier = Barrier()
     private let nextChunk = Atomic<Int>(0)
     private var call: Call?
@@ -17,12 +17,8 @@ final class Context: SharedWork, @unchecked Sendable {
     init(_ plan: Plan) {
         self.plan = plan
         arenas = (0..<(plan.runsChunks ? plan.threads : 1)).map { _ in AlignedFloats(count: plan.arenaSize) }
-        room = .allocate(capacity: plan.threads * plan.mostTaps)
-        room.initialize(
-            repeating: tk_entry(input: 0, weights: 0, channels: 0), count: plan.threads * plan.mostTaps)
+        room = AlignedFloats(count: plan.threads * plan.room / MemoryLayout<Float>.size)
     }
-
-    deinit { room.deallocate() }
 
     /// Images and where their results go.
     struct Call {
@@ -136,15 +132,21 @@ final class Context: SharedWork, @unchecked Sendable {
         var output = step.output.layout.image
         clearPads(of: step, &output, y, share)
         let kernels = plan.instructionSet.kernels.pointee
+        let room = UnsafeMutableRawPointer(self.room.pointer) + worker * plan.room
+        let entries = room.assumingMemoryBound(to: tk_entry.self)
         switch step.kernel {
         case .convolve(var convolution, let x, let residual):
             kernels.convolve(
                 &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
-                room + worker * plan.mostTaps, share)
+                entries, share)
         case .convolvePlanes(var convolution, let x, let residual):
             kernels.convolve_planes(
                 &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
-                room + worker * plan.mostTaps, share)
+                entries, share)
+        case .convolveSparse(var convolution, let x, let residual):
+            kernels.convolve_sparse(
+                &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
+                room.assumingMemoryBound(to: Float.self), share)
         case .convolveDepthwise(var convolution, let x): kernels.convolve_depthwise(&convolution, memory + x, y, share)
         case .pool(var pooling, let x): kernels.pool(&pooling, memory + x, y, share)
         case .poolGlobally(var input, let x): kernels.pool_globally(&input, &output, memory + x, y, share)
@@ -166,11 +168,11 @@ final class Context: SharedWork, @unchecked Sendable {
     ) {
         let lead = step.output.layout.lead
         guard lead > 0 else { return }
-        if case .convolvePlanes = step.kernel {
-            // Its kernel does the rest, after storing sums on pads.
+        switch step.kernel {
+        case .convolvePlanes, .convolveSparse:
+            // Their kernels do the rest, after storing sums on pads.
             if share.part == 0 { (y - lead).update(repeating: 0, count: lead) }
-        } else {
-            tk_clear_pads(&output, Int64(lead), y, share)
+        default: tk_clear_pads(&output, Int64(lead), y, share)
         }
     }
 }
