@@ -17,12 +17,9 @@ float *run_convolution(const tk_kernels *k, stream *r, const layer *l) {
         around.columns = pitch - l->input.width, around_output.columns = pitch - l->output.width;
     }
     const value x = make_value(r, l->input, l->images, around);
-    value y = make_value(r, l->output, l->images, around_output), residual = y;
+    const value y = make_value(r, l->output, l->images, around_output), residual = make_twin(&y);
     fill(&x, l->x, walk == TK_IMAGES ? NOTHING : ZEROS);
-    if (l->residual) {
-        residual.memory = guarded_floats(y.size), residual.first = residual.memory + y.lead;
-        fill(&residual, l->residual, NOTHING);
-    }
+    if (l->residual) fill(&residual, l->residual, NOTHING);
     packed_layer packed = pack(l, r, &x.image, &y.image, k->lanes);
     packed.convolution.walk = walk;
     tk_share shares[MOST_SHARES];

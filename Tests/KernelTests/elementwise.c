@@ -9,20 +9,13 @@ static extents draw_extents(stream *r) {
     return (extents){mostly_small(r, 70), is_vector ? 1 : mostly_small(r, 20), is_vector ? 1 : mostly_small(r, 20)};
 }
 
-/// Another value of the same layout, with numbers in it.
-static value twin(const value *v, const float *dense) {
-    value other = *v;
-    other.memory = guarded_floats(v->size);
-    other.first = other.memory + v->lead;
-    if (dense) fill(&other, dense, NOTHING);
-    return other;
-}
-
 static void check_add(
     const tk_kernels *k, stream *r, extents e, int32_t images, const float *a, const float *b,
     tk_activation activation) {
     const value y = make_value(r, e, images, (pads){between(r, 0, 2), between(r, 0, 2)});
-    const value first = twin(&y, a), second = twin(&y, b);
+    const value first = make_twin(&y), second = make_twin(&y);
+    fill(&first, a, NOTHING);
+    if (b) fill(&second, b, NOTHING);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
     for (int32_t p = 0; p < parts; ++p)
@@ -60,7 +53,8 @@ void test_scale(const tk_kernels *k, stream *r) {
     const int32_t images = between(r, 1, 4);
     const extents e = draw_extents(r);
     const float *dense = random_floats(r, images * count_of(e));
-    const value y = make_value(r, e, images, (pads){between(r, 0, 2), between(r, 0, 2)}), x = twin(&y, dense);
+    const value y = make_value(r, e, images, (pads){between(r, 0, 2), between(r, 0, 2)}), x = make_twin(&y);
+    fill(&x, dense, NOTHING);
     // One factor for each channel, for all images or for each.
     const int64_t factors = one_in(r, 2) ? 0 : y.image.pixel + between(r, 0, 9);
     const float *scale = random_floats(r, (images - 1) * factors + y.image.pixel);

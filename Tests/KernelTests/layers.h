@@ -49,7 +49,6 @@ typedef struct {
 /// Cuts the outputs into random blocks, and the taps' channels into random ranges. `walk` is left to the caller.
 packed_layer pack(const layer *, stream *, const tk_image *input, const tk_image *output, int32_t lanes);
 
-/// Runs the layer by `convolve`, on a random walk, in random blocks and shares, or by `convolve_planes`; checks that
-/// nothing but the output was touched, and gives back the results, densely.
+/// Runs the layer by `convolve`, on a random walk, in random blocks and shares; checks that nothing but the output was
+/// touched, and gives back the results, densely.
 float *run_convolution(const tk_kernels *, stream *, const layer *);
-float *run_planes(const tk_kernels *, stream *, const layer *);

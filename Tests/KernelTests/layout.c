@@ -132,8 +132,7 @@ void test_clear_pads(const tk_kernels *k, stream *r) {
     const int32_t parts = draw_shares(r, images, shares);
     for (int32_t p = 0; p < parts; ++p) tk_clear_pads(&y.image, y.lead, y.first, shares[p]);
     expect_same("pixel", collect(&y), dense, images * count_of(e));
-    value cleared = y;
-    cleared.memory = guarded_floats(y.size), cleared.first = cleared.memory + y.lead;
+    const value cleared = make_twin(&y);
     fill(&cleared, dense, ZEROS);
     expect_same("number in memory", y.memory, cleared.memory, y.size);
 }

@@ -15,16 +15,13 @@ static void expect_zeros_around(const value *y) {
     }
 }
 
-float *run_planes(const tk_kernels *k, stream *r, const layer *l) {
+static float *run_planes(const tk_kernels *k, stream *r, const layer *l) {
     pads around = reach_of(l);
     around.rows += between(r, 0, 1), around.columns += between(r, 0, 1);
     const value x = make_planes(l->input, l->images, around);
-    value y = make_planes(l->output, l->images, around), residual = y;
+    const value y = make_planes(l->output, l->images, around), residual = make_twin(&y);
     fill(&x, l->x, ZEROS);
-    if (l->residual) {
-        residual.memory = guarded_floats(y.size), residual.first = residual.memory + y.lead;
-        fill(&residual, l->residual, ZEROS);
-    }
+    if (l->residual) fill(&residual, l->residual, ZEROS);
     packed_layer packed = pack(l, r, &x.image, &y.image, k->lanes);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, l->images, shares);

@@ -15,14 +15,21 @@ static value with_memory(tk_image image, int32_t images, int64_t lead) {
     return v;
 }
 
-value make_value(stream *r, extents e, int32_t images, pads p) {
-    const int64_t unit = TK_CHANNEL_UNIT;
-    const int64_t pixel = rounded_up(e.channels, unit) + (one_in(r, 8) ? unit : 0);
-    const int64_t row = (e.width + p.columns) * pixel;
+static value with_pixel(stream *r, extents e, int32_t images, pads p, int32_t pixel) {
+    const int64_t row = (int64_t)(e.width + p.columns) * pixel;
     const tk_image image = {
-        .height = e.height, .width = e.width, .channels = e.channels, .pixel = (int32_t)pixel, .channel = 1,
-        .row = row, .image = (e.height + p.rows) * row + (one_in(r, 2) ? unit : 0)};
-    return with_memory(image, images, p.rows * row + p.columns * pixel);
+        .height = e.height, .width = e.width, .channels = e.channels, .pixel = pixel, .channel = 1, .row = row,
+        .image = (e.height + p.rows) * row + (one_in(r, 2) ? TK_CHANNEL_UNIT : 0)};
+    return with_memory(image, images, p.rows * row + (int64_t)p.columns * pixel);
+}
+
+value make_value(stream *r, extents e, int32_t images, pads p) {
+    const int32_t more = one_in(r, 8) ? TK_CHANNEL_UNIT : 0;
+    return with_pixel(r, e, images, p, (int32_t)rounded_up(e.channels, TK_CHANNEL_UNIT) + more);
+}
+
+value make_companion(stream *r, const value *v, extents e, int32_t images, pads p) {
+    return with_pixel(r, e, images, p, v->image.pixel);
 }
 
 value make_planes(extents e, int32_t images, pads p) {
@@ -34,6 +41,8 @@ value make_planes(extents e, int32_t images, pads p) {
         .image = e.channels * channel};
     return with_memory(image, images, rounded_up(p.rows * row + p.columns, 16));
 }
+
+value make_twin(const value *v) { return with_memory(v->image, v->images, v->lead); }
 
 int64_t offset_of(const value *v, int64_t index) {
     const tk_image *image = &v->image;

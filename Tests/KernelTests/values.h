@@ -26,8 +26,14 @@ typedef struct {
 /// A value with channels last, at times with more padding than it needs. Nothing is written into it.
 value make_value(stream *, extents, int32_t images, pads);
 
-/// The same in planes.
+/// One whose pixels are as far apart as another's.
+value make_companion(stream *, const value *, extents, int32_t images, pads);
+
+/// One in planes.
 value make_planes(extents, int32_t images, pads);
+
+/// Another one of the same layout.
+value make_twin(const value *);
 
 /// What lies around the pixels of a value that is filled.
 typedef enum {

@@ -2,7 +2,7 @@
 #pragma once
 
 #define LANES 4
-// A multiplication takes its factor from any element of a register, so the values of four channels are loaded at once.
+// A multiplication takes its factor from any element of a register, so factors are loaded four at a time.
 #define MULTIPLIES_BY_ELEMENT 1
 // A tile of M positions and V vectors of outputs takes M x V sums, 4 x V weights and a few values: X(M, V). With 11 x 2
 // the compiler runs out of registers, for it loads four values ahead.
