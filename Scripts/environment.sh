@@ -71,6 +71,8 @@ has_debian() {
         libturbojpeg0-dev) pkg-config --exists libturbojpeg ;;
         zlib1g-dev) pkg-config --exists zlib ;;
         python3-venv) python3 -c 'import ensurepip, venv' ;;
+        libc6-dev-arm64-cross) [[ -e /usr/aarch64-linux-gnu/lib/crt1.o ]] ;;
+        qemu-user) command -v qemu-aarch64 ;;
         dataset-fashion-mnist) [[ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ]] ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1

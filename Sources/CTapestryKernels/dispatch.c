@@ -8,6 +8,9 @@ static bool has_avx512(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 }
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#elif defined(__aarch64__)
+// Every processor of this architecture has it.
+static bool has_neon(void) { return true; }
 #endif
 static bool has_scalar(void) { return true; }
 

@@ -21,11 +21,18 @@ FORCE_INLINE void planes_tile(
             vector value[MOST_PLANE_VECTORS];
 #pragma clang loop unroll(full)
             for (int m = 0; m < M; ++m) value[m] = load(source + m * LANES);
+#if MULTIPLIES_BY_ELEMENT
+            // One load brings those of all outputs.
+            const vector weight = load(w);
+            _Static_assert(LANES == PLANE_OUTPUTS, "a vector has an element for each output");
+#else
+            const float *weight = w;
+#endif
 #pragma clang loop unroll(full)
             for (int o = 0; o < PLANE_OUTPUTS; ++o) {
-                const vector weight = all(w[o]);
+                const vector factor = all(weight[o]);
 #pragma clang loop unroll(full)
-                for (int m = 0; m < M; ++m) sum[m][o] = multiply_add(value[m], weight, sum[m][o]);
+                for (int m = 0; m < M; ++m) sum[m][o] = multiply_add(value[m], factor, sum[m][o]);
             }
             source += c->input.channel;
             w += PLANE_OUTPUTS;

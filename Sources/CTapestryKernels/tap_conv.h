@@ -32,6 +32,25 @@ typedef struct {
         } \
     }
 
+/// The products of four input channels, in the same order for each sum.
+#if MULTIPLIES_BY_ELEMENT
+#define ACCUMULATE_FOUR \
+    { \
+        vector weight[4][2]; \
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < 4 * V; ++i) \
+            weight[i / V][i % V] = load(w + i * LANES); \
+        _Pragma("clang loop unroll(full)") for (int m = 0; m < M; ++m) { \
+            vector value = load((const float *)(base[m / 4] + (m % 4) * step)); \
+            _Pragma("clang loop unroll(full)") for (int c = 0; c < 4; ++c) { \
+                _Pragma("clang loop unroll(full)") for (int v = 0; v < V; ++v) \
+                    sum[m][v] = multiply_add(all(value[c]), weight[c][v], sum[m][v]); \
+            } \
+        } \
+    }
+#else
+#define ACCUMULATE_FOUR ACCUMULATE(0) ACCUMULATE(1) ACCUMULATE(2) ACCUMULATE(3)
+#endif
+
 FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
     // Arrays of constant lengths, for others would stay in memory.
     vector sum[MOST_POSITIONS_1 > MOST_POSITIONS_2 ? MOST_POSITIONS_1 : MOST_POSITIONS_2][2];
@@ -53,7 +72,7 @@ FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
         }
         ptrdiff_t left = entry.channels;
         for (; left >= 4; left -= 4) {
-            ACCUMULATE(0) ACCUMULATE(1) ACCUMULATE(2) ACCUMULATE(3)
+            ACCUMULATE_FOUR
             w += 4 * V * LANES;
 #pragma clang loop unroll(full)
             for (int i = 0; i < (M + 3) / 4; ++i) base[i] += 4 * sizeof(float);

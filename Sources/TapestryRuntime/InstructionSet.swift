@@ -3,7 +3,7 @@ import Glibc
 
 /// A set of instructions that kernels are made for. Which of them a processor has is found when the program runs.
 public struct InstructionSet: Sendable {
-    /// "avx512", "avx2" or "scalar", which every processor has.
+    /// "avx512", "avx2", "neon" or "scalar", which every processor has.
     public let name: String
     /// Tables of functions that live as long as the program.
     nonisolated(unsafe) let kernels: UnsafePointer<tk_kernels>

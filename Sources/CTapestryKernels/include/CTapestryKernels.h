@@ -182,6 +182,8 @@ typedef struct {
 /// The one list of instruction sets, the best first: X(name).
 #if defined(__x86_64__)
 #define TK_INSTRUCTION_SETS(X) X(avx512) X(avx2) X(scalar)
+#elif defined(__aarch64__)
+#define TK_INSTRUCTION_SETS(X) X(neon) X(scalar)
 #else
 #define TK_INSTRUCTION_SETS(X) X(scalar)
 #endif

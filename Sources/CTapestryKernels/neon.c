@@ -1,0 +1,7 @@
+#include "include/CTapestryKernels.h"
+
+#if defined(__aarch64__)
+#define SET neon
+#include "simd/neon.h"
+#include "kernels.h"
+#endif

@@ -1,0 +1,29 @@
+// Vectors of 4 floats in 32 registers.
+#pragma once
+
+#define LANES 4
+// A multiplication takes its factor from any element of a register, so factors are loaded four at a time.
+#define MULTIPLIES_BY_ELEMENT 1
+// A tile of M positions and V vectors of outputs takes M x V sums, 4 x V weights and a few values: X(M, V). With 11 x 2
+// the compiler runs out of registers, for it loads four values ahead.
+#define TILES(X) \
+    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) \
+    X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(15, 1) X(16, 1) \
+    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(8, 2) X(9, 2) X(10, 2)
+// The most positions of a tile, by its number of vectors of outputs.
+#define MOST_POSITIONS_1 16
+#define MOST_POSITIONS_2 10
+// A tile of M vectors of positions and four outputs takes M x 4 sums, M values and one register of weights: X(M).
+#define PLANE_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define MOST_PLANE_VECTORS 6
+
+typedef float vector __attribute__((ext_vector_type(LANES)));
+typedef int32_t integers __attribute__((ext_vector_type(LANES)));
+
+static inline vector multiply_add(vector a, vector b, vector c) { return __builtin_elementwise_fma(a, b, c); }
+
+static inline void store_first(float *p, vector x, int count) {
+    typedef float pair __attribute__((ext_vector_type(2), aligned(4), may_alias));
+    if (count & 2) *(pair *)p = x.lo;
+    if (count & 1) p[count - 1] = count == 1 ? x[0] : x[2];
+}

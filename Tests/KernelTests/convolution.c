@@ -1,0 +1,45 @@
+// convolve: any stride, dilation and padding, any support, by every walk.
+#include "layers.h"
+
+static tk_walk draw_walk(stream *r, const layer *l) {
+    const bool can_be_flat = l->stride_height == 1 && l->stride_width == 1;
+    return (tk_walk)between(r, can_be_flat ? TK_FLAT : TK_ROWS, TK_IMAGES);
+}
+
+float *run_convolution(const tk_kernels *k, stream *r, const layer *l) {
+    const tk_walk walk = draw_walk(r, l);
+    pads around = walk == TK_IMAGES ? (pads){0, 0} : reach_of(l), around_output = {between(r, 0, 2), between(r, 0, 2)};
+    around.rows += between(r, 0, 1), around.columns += between(r, 0, 1);
+    if (walk == TK_FLAT) {
+        // One pitch for both.
+        const int32_t least = l->input.width + around.columns, other = l->output.width + around_output.columns;
+        const int32_t pitch = least > other ? least : other;
+        around.columns = pitch - l->input.width, around_output.columns = pitch - l->output.width;
+    }
+    const value x = make_value(r, l->input, l->images, around);
+    const value y = make_value(r, l->output, l->images, around_output), residual = make_twin(&y);
+    fill(&x, l->x, walk == TK_IMAGES ? NOTHING : ZEROS);
+    if (l->residual) fill(&residual, l->residual, NOTHING);
+    packed_layer packed = pack(l, r, &x.image, &y.image, k->lanes);
+    packed.convolution.walk = walk;
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, l->images, shares);
+    for (int32_t p = 0; p < parts; ++p)
+        k->convolve(
+            &packed.convolution, x.first, l->residual ? residual.first : NULL, y.first, packed.room, shares[p]);
+    expect_untouched_surroundings(&y);
+    return collect(&y);
+}
+
+void test_convolution(const tk_kernels *k, stream *r) {
+    const layer l = draw_layer(r, ANY_LAYER);
+    const int64_t count = count_of(l.output);
+    const float *results = run_convolution(k, r, &l);
+    expect_within("result", results, reference(&l), l.images * count);
+    // Other walks, blocks, shares and batches add up the same numbers in the same order.
+    for (int32_t way = 0; way < 2; ++way)
+        expect_same("result in another way", run_convolution(k, r, &l), results, l.images * count);
+    const int32_t image = between(r, 0, l.images - 1);
+    const layer one = image_of(&l, image);
+    expect_same("result of one image alone", run_convolution(k, r, &one), results + image * count, count);
+}

@@ -1,0 +1,71 @@
+// convolve_depthwise: each channel by itself. Nothing around the image may be read.
+#include <math.h>
+
+#include "values.h"
+
+typedef struct {
+    tk_depthwise d;
+    const float *x;
+    int32_t images;
+} depthwise_case;
+
+static bound *reference(const depthwise_case *t) {
+    const tk_depthwise *d = &t->d;
+    const int32_t height = d->input.height, width = d->input.width, channels = d->input.channels;
+    const int64_t count = (int64_t)t->images * channels * d->output.height * d->output.width;
+    bound *results = guarded((size_t)count * sizeof *results), *result = results;
+    for (int32_t plane = 0; plane < t->images * channels; ++plane)
+        for (int32_t i = 0; i < d->output.height; ++i)
+            for (int32_t j = 0; j < d->output.width; ++j) {
+                const int32_t c = plane % channels;
+                double sum = (double)d->bias[c], magnitude = fabs(sum);
+                for (int32_t k = 0; k < d->tap_count; ++k) {
+                    const int32_t row = i * d->stride_height + d->taps[k].row;
+                    const int32_t column = j * d->stride_width + d->taps[k].column;
+                    if (row < 0 || row >= height || column < 0 || column >= width) continue;
+                    const double product = (double)d->weights[k * d->input.pixel + c]
+                        * (double)t->x[((int64_t)plane * height + row) * width + column];
+                    sum += product;
+                    magnitude += fabs(product);
+                }
+                *result++ = activated_bound(bound_of_sum(sum, magnitude, d->tap_count), d->activation);
+            }
+    return results;
+}
+
+/// Taps at any places near their position, the layer's rows from the top to the bottom.
+static tk_tap *draw_taps(stream *r, int32_t count) {
+    tk_tap *taps = guarded((size_t)count * sizeof *taps);
+    const int32_t top = between(r, -4, 1), left = between(r, -4, 1);
+    for (int32_t k = 0; k < count; ++k)
+        taps[k] = (tk_tap){.row = top + between(r, 0, 5), .column = left + between(r, 0, 5), .channels = 1};
+    return taps;
+}
+
+void test_depthwise(const tk_kernels *k, stream *r) {
+    const int32_t images = between(r, 1, 4);
+    const extents in = {mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 40)};
+    const int32_t row_step = between(r, 1, 3), column_step = between(r, 1, 3);
+    // Windows may begin, or lie, outside of the image.
+    const extents out = {
+        in.channels, (in.height - 1) / row_step + between(r, 1, 2), (in.width - 1) / column_step + between(r, 1, 2)};
+    const value x = make_value(r, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const value y = make_companion(r, &x, out, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const int32_t taps = between(r, 0, 12);
+    depthwise_case t = {.x = random_floats(r, images * count_of(in)), .images = images};
+    fill(&x, t.x, NOTHING);
+    t.d = (tk_depthwise){
+        .input = x.image, .output = y.image, .stride_height = row_step, .stride_width = column_step,
+        .activation = (tk_activation)between(r, TK_IDENTITY, TK_SWISH), .tap_count = taps, .taps = draw_taps(r, taps),
+        .weights = random_floats(r, (int64_t)taps * x.image.pixel), .bias = random_floats(r, x.image.pixel)};
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) k->convolve_depthwise(&t.d, x.first, y.first, shares[p]);
+    expect_untouched_surroundings(&y);
+    const float *results = collect(&y);
+    expect_within("result", results, reference(&t), images * count_of(out));
+    // An image alone, with other neighbours in its vectors of positions.
+    const int32_t image = between(r, 0, images - 1);
+    k->convolve_depthwise(&t.d, x.first + image * x.image.image, y.first, (tk_share){1, 0, 1});
+    expect_same("result of one image alone", collect(&y), results + image * count_of(out), count_of(out));
+}

@@ -1,0 +1,54 @@
+// Random convolutions on random supports, the results that they should have, and their form for kernels.
+#pragma once
+#include "values.h"
+
+/// A convolution as a network has it: dense, and a support for each group of neighbouring outputs.
+typedef struct {
+    int32_t images;
+    extents input, output;
+    int32_t kernel_height, kernel_width, stride_height, stride_width, dilation_height, dilation_width, top, left;
+    tk_activation activation;
+    /// Where the groups of outputs that share a support begin, and behind the last one the number of outputs.
+    int32_t *groups;
+    int32_t group_count;
+    /// Whether there is a weight: [group][tap][channel].
+    bool *support;
+    /// [output][tap][channel], and for each output.
+    float *weights, *bias;
+    /// Dense; `residual`, of the output's extents, may be NULL.
+    float *x, *residual;
+} layer;
+
+/// Which layers are drawn.
+typedef enum {
+    ANY_LAYER,
+    /// Those that are computed in planes: stride 1, the output of the input's size, groups of whole fours of outputs.
+    LAYER_OF_PLANES,
+} layer_kind;
+
+layer draw_layer(stream *, layer_kind);
+
+static inline int32_t tap_count(const layer *l) { return l->kernel_height * l->kernel_width; }
+
+/// The rows and columns of zeros that taps reach.
+pads reach_of(const layer *);
+
+/// The same layer on one of its images.
+layer image_of(const layer *, int32_t image);
+
+/// Every result in double precision, densely, and how far off it may be.
+bound *reference(const layer *);
+
+/// A layer as kernels take it.
+typedef struct {
+    tk_convolution convolution;
+    /// Room for as many entries as a block may have.
+    tk_entry *room;
+} packed_layer;
+
+/// Cuts the outputs into random blocks, and the taps' channels into random ranges. `walk` is left to the caller.
+packed_layer pack(const layer *, stream *, const tk_image *input, const tk_image *output, int32_t lanes);
+
+/// Runs the layer by `convolve`, on a random walk, in random blocks and shares; checks that nothing but the output was
+/// touched, and gives back the results, densely.
+float *run_convolution(const tk_kernels *, stream *, const layer *);

@@ -1,0 +1,138 @@
+// What moves numbers and computes nothing: results are exact. The kernels' table plays no part.
+#include <string.h>
+
+#include "values.h"
+
+static pads draw_pads(stream *r) { return (pads){between(r, 0, 2), between(r, 0, 2)}; }
+
+static extents draw_extents(stream *r) {
+    return (extents){mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 20)};
+}
+
+void test_import_export(const tk_kernels *k, stream *r) {
+    (void)k;
+    const int32_t images = between(r, 1, 4);
+    const extents e = draw_extents(r);
+    const int64_t count = images * count_of(e), area = e.height * e.width;
+    const bool channels_last = one_in(r, 2);
+    const value y = make_value(r, e, images, draw_pads(r));
+    float *dense = random_floats(r, count), *given = dense;
+    if (channels_last) {
+        given = guarded_floats(count);
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t image = i / count_of(e), c = i / area % e.channels, place = i % area;
+            given[(image * area + place) * e.channels + c] = dense[i];
+        }
+    }
+    tk_share shares[MOST_SHARES];
+    int32_t parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) tk_import(&y.image, given, channels_last, y.first, shares[p]);
+    expect_untouched_surroundings(&y);
+    expect_same("pixel", collect(&y), dense, count);
+    for (int64_t pixel = 0; pixel < images * area; ++pixel) {
+        const int64_t image = pixel / area, i = pixel % area / e.width, j = pixel % e.width;
+        const float *channels = y.first + image * y.image.image + i * y.image.row + j * y.image.pixel;
+        for (int32_t c = e.channels; c < y.image.pixel; ++c)
+            if (channels[c] != 0) fail("channel %d of a pixel is no zero", c);
+    }
+    const extents of_vector = {e.channels, 1, 1};
+    const value vectors = make_value(r, of_vector, images, (pads){0, 0});
+    fill(&vectors, dense, NOTHING);
+    float *exported = guarded_floats(images * e.channels);
+    parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) tk_export(&vectors.image, vectors.first, exported, shares[p]);
+    expect_same("number", exported, dense, images * e.channels);
+}
+
+/// Random runs of channels for `outputs` channels.
+static tk_source *draw_sources(stream *r, int32_t outputs, extents in) {
+    tk_source sources[64];
+    int32_t count = 0;
+    for (int32_t first = 0; first < outputs; first += sources[count++].count) {
+        const int32_t most = outputs - first < in.channels ? outputs - first : in.channels;
+        const int32_t length = mostly_small(r, most);
+        const int32_t channel = one_in(r, 4) ? -1 : between(r, 0, in.channels - length);
+        sources[count] = (tk_source){length, channel, between(r, -2, 2), between(r, -2, 2)};
+    }
+    tk_source *drawn = guarded((size_t)count * sizeof *drawn);
+    memcpy(drawn, sources, (size_t)count * sizeof *drawn);
+    return drawn;
+}
+
+void test_move(const tk_kernels *k, stream *r) {
+    (void)k;
+    const int32_t images = between(r, 1, 4);
+    const extents in = draw_extents(r), out = {between(r, 1, 50), in.height, in.width};
+    const value x = make_value(r, in, images, draw_pads(r)), y = make_value(r, out, images, draw_pads(r));
+    const float *dense = random_floats(r, images * count_of(in));
+    fill(&x, dense, NOTHING);
+    const tk_source *sources = draw_sources(r, out.channels, in);
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) tk_move(&x.image, &y.image, sources, x.first, y.first, shares[p]);
+    expect_untouched_surroundings(&y);
+    float *expected = guarded_floats(images * count_of(out));
+    for (int32_t n = 0; n < images; ++n) {
+        const tk_source *s = sources;
+        for (int32_t o = 0, first = 0; o < out.channels; ++o) {
+            if (o == first + s->count) first = o, ++s;
+            for (int32_t i = 0; i < in.height; ++i)
+                for (int32_t j = 0; j < in.width; ++j) {
+                    const int32_t row = i + s->row, column = j + s->column, c = s->channel + o - first;
+                    const bool is_zero = s->channel < 0 || row < 0 || row >= in.height || column < 0
+                        || column >= in.width;
+                    expected[(((int64_t)n * out.channels + o) * in.height + i) * in.width + j] = is_zero ? 0
+                        : dense[(((int64_t)n * in.channels + c) * in.height + row) * in.width + column];
+                }
+        }
+    }
+    expect_same("number", collect(&y), expected, images * count_of(out));
+}
+
+void test_flatten(const tk_kernels *k, stream *r) {
+    (void)k;
+    const int32_t images = between(r, 1, 4);
+    const extents in = draw_extents(r), out = {(int32_t)count_of(in), 1, 1};
+    const value x = make_value(r, in, images, draw_pads(r)), y = make_value(r, out, images, (pads){0, 0});
+    const float *dense = random_floats(r, images * count_of(in));
+    fill(&x, dense, NOTHING);
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) tk_flatten(&x.image, &y.image, x.first, y.first, shares[p]);
+    expect_untouched_surroundings(&y);
+    expect_same("element", collect(&y), dense, images * count_of(in));
+}
+
+/// Between all pairs of layouts.
+void test_rearrange(const tk_kernels *k, stream *r) {
+    (void)k;
+    const int32_t images = between(r, 1, 4);
+    const extents e = draw_extents(r);
+    const bool from_planes = one_in(r, 2);
+    const value x = from_planes ? make_planes(e, images, draw_pads(r)) : make_value(r, e, images, draw_pads(r));
+    const value y = from_planes ? make_value(r, e, images, draw_pads(r)) : make_planes(e, images, draw_pads(r));
+    const float *dense = random_floats(r, images * count_of(e));
+    fill(&x, dense, NOTHING);
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) tk_rearrange(&x.image, &y.image, x.first, y.first, shares[p]);
+    expect_untouched_surroundings(&y);
+    expect_same("number", collect(&y), dense, images * count_of(e));
+}
+
+/// Makes zeros of all that is no pixel, and of nothing else.
+void test_clear_pads(const tk_kernels *k, stream *r) {
+    (void)k;
+    const int32_t images = between(r, 1, 4);
+    const extents e = draw_extents(r);
+    const value y = one_in(r, 2) ? make_planes(e, images, draw_pads(r)) : make_value(r, e, images, draw_pads(r));
+    const float *dense = random_floats(r, images * count_of(e));
+    fill(&y, dense, NOTHING);
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) tk_clear_pads(&y.image, y.lead, y.first, shares[p]);
+    expect_same("pixel", collect(&y), dense, images * count_of(e));
+    const value cleared = make_twin(&y);
+    fill(&cleared, dense, ZEROS);
+    expect_same("number in memory", y.memory, cleared.memory, y.size);
+}

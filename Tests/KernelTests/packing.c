@@ -1,0 +1,92 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "layers.h"
+
+/// What becomes a tk_convolution, while its lengths are not known.
+typedef struct {
+    tk_block *blocks;
+    tk_tap *taps;
+    float *weights;
+    int32_t block_count, tap_count, most_taps;
+    int64_t weight_count;
+} draft;
+
+/// The taps of a group of outputs: for each, its ranges of channels, at times cut once more.
+static void append_taps(draft *d, stream *r, const layer *l, int32_t group) {
+    const int32_t channels = l->input.channels;
+    for (int32_t t = 0; t < tap_count(l); ++t) {
+        const bool *has_weight = l->support + (int64_t)(group * tap_count(l) + t) * channels;
+        for (int32_t first = 0, end; first < channels; first = end) {
+            end = first + 1;
+            if (!has_weight[first]) continue;
+            while (end < channels && has_weight[end] && !one_in(r, 12)) ++end;
+            d->taps[d->tap_count++] = (tk_tap){
+                t / l->kernel_width * l->dilation_height - l->top, t % l->kernel_width * l->dilation_width - l->left,
+                first, end - first};
+        }
+    }
+}
+
+/// The weights of a block of `width` outputs with room, [tap][channel][width]. What is no output has none.
+static void append_weights(draft *d, const layer *l, const tk_block *block, int32_t outputs, int32_t width) {
+    for (int32_t i = block->first_tap; i < block->first_tap + block->tap_count; ++i) {
+        const tk_tap tap = d->taps[i];
+        const int32_t t = (tap.row + l->top) / l->dilation_height * l->kernel_width
+            + (tap.column + l->left) / l->dilation_width;
+        for (int32_t c = tap.first_channel; c < tap.first_channel + tap.channels; ++c)
+            for (int32_t o = 0; o < width; ++o) {
+                const int64_t place = ((int64_t)(block->first_output + o) * tap_count(l) + t) * l->input.channels + c;
+                d->weights[d->weight_count++] = o < outputs ? l->weights[place] : 0;
+            }
+    }
+}
+
+/// The blocks of a group of outputs, which share its taps.
+static void append_blocks(
+    draft *d, stream *r, const layer *l, int32_t group, const tk_image *output, int32_t lanes) {
+    const bool is_planes = output->channel > 1;
+    const int32_t unit = is_planes ? 4 : lanes, most = is_planes ? 4 : 2 * lanes;
+    const int32_t first_tap = d->tap_count;
+    append_taps(d, r, l, group);
+    const int32_t count = d->tap_count - first_tap;
+    if (count > d->most_taps) d->most_taps = count;
+    for (int32_t first = l->groups[group], end; first < l->groups[group + 1]; first = end) {
+        end = first + (is_planes || one_in(r, 2) ? most : between(r, 1, most));
+        if (end > l->groups[group + 1]) end = l->groups[group + 1];
+        const int32_t vectors = (end - first + unit - 1) / unit;
+        tk_block block = {first, end - first, vectors, first_tap, count, d->weight_count};
+        // The last outputs' vectors may run on over the padding of their pixel.
+        const int32_t padded = output->pixel - first < vectors * unit ? output->pixel - first : vectors * unit;
+        if (!is_planes && end == l->output.channels && one_in(r, 2)) block.outputs = padded;
+        append_weights(d, l, &block, end - first, vectors * unit);
+        d->blocks[d->block_count++] = block;
+    }
+}
+
+/// Moves what was drafted to where its borders are guarded.
+static void *moved(void *draft, size_t size) {
+    void *to = guarded(size);
+    memcpy(to, draft, size);
+    free(draft);
+    return to;
+}
+
+packed_layer pack(const layer *l, stream *r, const tk_image *input, const tk_image *output, int32_t lanes) {
+    const size_t outputs = (size_t)l->output.channels, terms = (size_t)(tap_count(l) * l->input.channels);
+    draft d = {
+        .blocks = malloc(outputs * sizeof *d.blocks), .taps = malloc(outputs * terms * sizeof *d.taps),
+        .weights = malloc(outputs * terms * 2 * (size_t)lanes * sizeof *d.weights)};
+    if (!d.blocks || !d.taps || !d.weights) fail("there is no memory for the test");
+    for (int32_t group = 0; group < l->group_count; ++group) append_blocks(&d, r, l, group, output, lanes);
+    float *bias = guarded_floats(l->output.channels + 2 * lanes);
+    memcpy(bias, l->bias, outputs * sizeof *bias);
+    return (packed_layer){
+        .convolution = {
+            .input = *input, .output = *output, .stride_height = l->stride_height, .stride_width = l->stride_width,
+            .splits_outputs = one_in(r, 2), .activation = l->activation, .block_count = d.block_count,
+            .blocks = moved(d.blocks, (size_t)d.block_count * sizeof *d.blocks),
+            .taps = moved(d.taps, (size_t)d.tap_count * sizeof *d.taps),
+            .weights = moved(d.weights, (size_t)d.weight_count * sizeof *d.weights), .bias = bias},
+        .room = guarded((size_t)d.most_taps * sizeof(tk_entry))};
+}

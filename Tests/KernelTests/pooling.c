@@ -1,0 +1,82 @@
+// pool and pool_globally. Nothing around the image may be read.
+#include <math.h>
+
+#include "values.h"
+
+/// Windows that each have a part inside of the image.
+static tk_pooling draw_windows(stream *r, extents in) {
+    tk_pooling p = {
+        .kernel_height = between(r, 1, 5), .kernel_width = between(r, 1, 5), .stride_height = between(r, 1, 3),
+        .stride_width = between(r, 1, 3), .takes_mean = one_in(r, 2)};
+    p.top = between(r, 0, p.kernel_height - 1), p.left = between(r, 0, p.kernel_width - 1);
+    // The last window begins in the image, at the latest at its last pixel.
+    p.output.height = between(r, 1, (in.height - 1 + p.top) / p.stride_height + 1);
+    p.output.width = between(r, 1, (in.width - 1 + p.left) / p.stride_width + 1);
+    return p;
+}
+
+static bound *reference(const tk_pooling *p, const float *x, extents in, int32_t images) {
+    const int32_t height = p->output.height, width = p->output.width;
+    const int64_t planes = (int64_t)images * in.channels;
+    bound *results = guarded((size_t)(planes * height * width) * sizeof *results), *result = results;
+    for (int64_t plane = 0; plane < planes; ++plane, x += in.height * in.width)
+        for (int32_t i = 0; i < height; ++i)
+            for (int32_t j = 0; j < width; ++j) {
+                double sum = 0, magnitude = 0, largest = -INFINITY;
+                for (int32_t k = 0; k < p->kernel_height * p->kernel_width; ++k) {
+                    const int32_t row = i * p->stride_height - p->top + k / p->kernel_width;
+                    const int32_t column = j * p->stride_width - p->left + k % p->kernel_width;
+                    if (row < 0 || row >= in.height || column < 0 || column >= in.width) continue;
+                    const double next = (double)x[row * in.width + column];
+                    sum += next;
+                    magnitude += fabs(next);
+                    // What is not a number stays.
+                    if (!(next <= largest)) largest = isnan(largest) ? largest : next;
+                }
+                const int32_t area = p->kernel_height * p->kernel_width;
+                *result++ = p->takes_mean ? bound_of_sum(sum / area, magnitude / area, area) : (bound){largest, 0};
+            }
+    return results;
+}
+
+void test_pooling(const tk_kernels *k, stream *r) {
+    const int32_t images = between(r, 1, 4);
+    const extents in = {mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 20)};
+    tk_pooling p = draw_windows(r, in);
+    const extents out = {in.channels, p.output.height, p.output.width};
+    const value x = make_value(r, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const value y = make_companion(r, &x, out, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    p.input = x.image, p.output = y.image;
+    float *dense = random_floats(r, images * count_of(in));
+    if (one_in(r, 4)) dense[between(r, 0, (int32_t)count_of(in) - 1)] = NAN;
+    fill(&x, dense, NOTHING);
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, images, shares);
+    for (int32_t i = 0; i < parts; ++i) k->pool(&p, x.first, y.first, shares[i]);
+    expect_untouched_surroundings(&y);
+    expect_within("result", collect(&y), reference(&p, dense, in, images), images * count_of(out));
+}
+
+void test_global_pooling(const tk_kernels *k, stream *r) {
+    const int32_t images = between(r, 1, 6);
+    const extents in = {mostly_small(r, 100), mostly_small(r, 12), mostly_small(r, 12)}, out = {in.channels, 1, 1};
+    const value x = make_value(r, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const value y = make_companion(r, &x, out, images, (pads){0, 0});
+    const float *dense = random_floats(r, images * count_of(in));
+    fill(&x, dense, NOTHING);
+    tk_share shares[MOST_SHARES];
+    const int32_t parts = draw_shares(r, images, shares);
+    for (int32_t p = 0; p < parts; ++p) k->pool_globally(&x.image, &y.image, x.first, y.first, shares[p]);
+    expect_untouched_surroundings(&y);
+    const int32_t area = in.height * in.width;
+    bound *means = guarded((size_t)(images * in.channels) * sizeof *means);
+    for (int64_t plane = 0; plane < images * in.channels; ++plane) {
+        double sum = 0, magnitude = 0;
+        for (int32_t i = 0; i < area; ++i) {
+            sum += (double)dense[plane * area + i];
+            magnitude += fabs((double)dense[plane * area + i]);
+        }
+        means[plane] = bound_of_sum(sum / area, magnitude / area, area);
+    }
+    expect_within("mean", collect(&y), means, images * in.channels);
+}
