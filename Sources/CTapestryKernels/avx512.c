@@ -2,6 +2,7 @@
 
 #if defined(__x86_64__)
 #define SET avx512
+#define SET_NAME avx512
 #include <immintrin.h>
 // Helpers must be inside of the region too: outside, they could not become parts of what is in it.
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx2,fma"))), apply_to = function)

@@ -4,8 +4,8 @@
 /// At most 8 neighbouring positions and one vector of channels. `x` is where the first window begins; taps in rows
 /// outside the image are left out, and with `clips`, for which M is 1, those in columns outside.
 FORCE_INLINE void depthwise_tile(
-    const tk_depthwise *d, const int M, bool clips, int32_t row, int32_t column, const float *x, const float *weights,
-    vector bias, float *y) {
+    const tk_depthwise *d, const int M, bool clips, int32_t row, int32_t column, const element *x, const float *weights,
+    vector bias, element *y) {
     const ptrdiff_t step = (ptrdiff_t)d->input.pixel * d->stride_width;
     vector sum[8];
 #pragma clang loop unroll(full)
@@ -15,12 +15,12 @@ FORCE_INLINE void depthwise_tile(
         if (row + tap.row < 0 || row + tap.row >= d->input.height) continue;
         if (clips && (column + tap.column < 0 || column + tap.column >= d->input.width)) continue;
         const vector weight = load(weights + (ptrdiff_t)i * d->input.pixel);
-        const float *source = x + tap.row * d->input.row + (ptrdiff_t)tap.column * d->input.pixel;
+        const element *source = x + tap.row * d->input.row + (ptrdiff_t)tap.column * d->input.pixel;
 #pragma clang loop unroll(full)
-        for (int m = 0; m < M; ++m) sum[m] = multiply_add(load(source + m * step), weight, sum[m]);
+        for (int m = 0; m < M; ++m) sum[m] = multiply_add(load_values(source + m * step), weight, sum[m]);
     }
 #pragma clang loop unroll(full)
-    for (int m = 0; m < M; ++m) store(y + (ptrdiff_t)m * d->output.pixel, activated(sum[m], d->activation));
+    for (int m = 0; m < M; ++m) store_values(y + (ptrdiff_t)m * d->output.pixel, activated(sum[m], d->activation));
 }
 
 /// The output columns whose windows lie inside the image's columns.
@@ -38,15 +38,17 @@ static range inner_columns(const tk_depthwise *d) {
     return inner;
 }
 
-static void convolve_depthwise(const tk_depthwise *d, const float *x, float *y, tk_share share) {
+static void convolve_depthwise(const tk_depthwise *d, const void *from, void *to, tk_share share) {
+    const element *const x = from;
+    element *const y = to;
     const range lines = part_of((int64_t)share.images * d->output.height, share);
     const range inner = inner_columns(d);
     const ptrdiff_t step = (ptrdiff_t)d->input.pixel * d->stride_width;
     for (int64_t line = lines.from; line < lines.to; ++line) {
         const int64_t image = line / d->output.height;
         const int32_t i = (int32_t)(line % d->output.height), row = i * d->stride_height;
-        const float *source = x + image * d->input.image + row * d->input.row;
-        float *target = y + image * d->output.image + i * d->output.row;
+        const element *source = x + image * d->input.image + row * d->input.row;
+        element *target = y + image * d->output.image + i * d->output.row;
         for (int32_t c = 0; c < d->input.pixel; c += LANES) {
             const float *weights = d->weights + c;
             const vector bias = load(d->bias + c);

@@ -1,11 +1,14 @@
 #include "include/CTapestryKernels.h"
 
 #define DECLARE(set) extern const tk_kernels tk_kernels_of_##set;
-TK_INSTRUCTION_SETS(DECLARE)
+TK_KERNELS(DECLARE)
 
 #if defined(__x86_64__)
 static bool has_avx512(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+}
+static bool has_avx512_bf16(void) {
+    return has_avx512() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16");
 }
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #elif defined(__aarch64__)
@@ -13,18 +16,17 @@ static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_
 static bool has_neon(void) { return true; }
 #endif
 static bool has_scalar(void) { return true; }
+static bool has_scalar_bf16(void) { return true; }
 
 static const struct {
     const tk_kernels *kernels;
     bool (*is_supported)(void);
 } sets[] = {
 #define LIST(set) {&tk_kernels_of_##set, has_##set},
-    TK_INSTRUCTION_SETS(LIST)};
+    TK_KERNELS(LIST)};
 
-int32_t tk_instruction_set_count(void) { return (int32_t)(sizeof sets / sizeof *sets); }
+int32_t tk_kernels_count(void) { return (int32_t)(sizeof sets / sizeof *sets); }
 
-const char *tk_instruction_set_name(int32_t index) { return sets[index].kernels->name; }
+const tk_kernels *tk_kernels_at(int32_t index) { return sets[index].kernels; }
 
-const tk_kernels *tk_instruction_set_kernels(int32_t index) {
-    return sets[index].is_supported() ? sets[index].kernels : NULL;
-}
+bool tk_has_kernels(int32_t index) { return sets[index].is_supported(); }

@@ -1,13 +1,18 @@
-// Every kernel of one instruction set. The includer has defined SET, the set's name, and included its vectors.
+// Every kernel of one instruction set, for values of one precision. The includer has defined SET, the table's name, and
+// SET_NAME, the instruction set's, and included its vectors.
 #pragma once
 #include "simd/common.h"
 
+#include "layout.h"
+
 #include "depthwise.h"
 #include "elementwise.h"
-#include "planes.h"
 #include "pooling.h"
-#include "sparse.h"
 #include "tap_conv.h"
+#if WORD_ELEMENTS == 1
+#include "planes.h"
+#include "sparse.h"
+#endif
 
 #define JOINED(a, b) a##b
 #define TABLE(set) JOINED(tk_kernels_of_, set)
@@ -17,15 +22,25 @@
 extern const tk_kernels TABLE(SET);
 
 const tk_kernels TABLE(SET) = {
-    .name = TEXT(SET),
+    .name = TEXT(SET_NAME),
     .lanes = LANES,
+    .element_size = sizeof(element),
     .most_positions = MOST_POSITIONS_2,
     .convolve = convolve,
+    .convolve_depthwise = convolve_depthwise,
+#if WORD_ELEMENTS == 1
     .convolve_planes = convolve_planes,
     .convolve_sparse = convolve_sparse,
-    .convolve_depthwise = convolve_depthwise,
+    .rearrange = rearrange,
+#endif
     .pool = pool,
     .pool_globally = pool_globally,
     .add = add,
     .scale = scale,
+    .scale_channels = scale_channels,
+    .import_images = import_images,
+    .export_vectors = export_vectors,
+    .move = move,
+    .flatten = flatten,
+    .clear_pads = clear_pads,
 };

@@ -2,6 +2,7 @@
 
 #if defined(__aarch64__)
 #define SET neon
+#define SET_NAME neon
 #include "simd/neon.h"
 #include "kernels.h"
 #endif

@@ -17,7 +17,7 @@ FORCE_INLINE void planes_tile(
     }
     for (ptrdiff_t e = 0; e < entry_count; ++e) {
         const float *source = x + entries[e].input, *w = weights + entries[e].weights;
-        for (ptrdiff_t left = entries[e].channels; left > 0; --left) {
+        for (ptrdiff_t left = entries[e].words; left > 0; --left) {
             vector value[MOST_PLANE_VECTORS];
 #pragma clang loop unroll(full)
             for (int m = 0; m < M; ++m) value[m] = load(source + m * LANES);
@@ -63,7 +63,9 @@ static void (*const planes_tiles[])(PLANES_ARGUMENTS) = {PLANE_TILES(PLANES_TILE
 
 /// Shares are of images' blocks.
 static void convolve_planes(
-    const tk_convolution *c, const float *x, const float *residual, float *y, tk_entry *room, tk_share share) {
+    const tk_convolution *c, const void *from, const void *addend, void *to, tk_entry *room, tk_share share) {
+    const float *const x = from, *const residual = addend;
+    float *const y = to;
     const int32_t pitch = (int32_t)c->output.row;
     const int32_t vectors = ((c->output.height - 1) * pitch + c->output.width + LANES - 1) / LANES;
     const int32_t tiles = (vectors + MOST_PLANE_VECTORS - 1) / MOST_PLANE_VECTORS;
@@ -75,8 +77,8 @@ static void convolve_planes(
         for (int32_t i = 0; i < block->tap_count; ++i) {
             const tk_tap tap = c->taps[block->first_tap + i];
             room[i] = (tk_entry){
-                tap.row * pitch + tap.column + tap.first_channel * c->input.channel, weights, tap.channels};
-            weights += (ptrdiff_t)tap.channels * PLANE_OUTPUTS;
+                tap.row * pitch + tap.column + tap.first_channel * c->input.channel, weights, tap.words};
+            weights += (ptrdiff_t)tap.words * PLANE_OUTPUTS;
         }
         const float *source = x + image * c->input.image;
         const ptrdiff_t place = image * c->output.image + block->first_output * c->output.channel;
@@ -96,6 +98,6 @@ static void convolve_planes(
                     store(plane + v, activated(load(plane + v), c->activation));
             }
         for (int32_t o = 0; o < PLANE_OUTPUTS; ++o)
-            tk_clear_plane(&c->output, y + place + o * c->output.channel, 0, c->output.channel);
+            clear_plane(&c->output, y + place + o * c->output.channel, 0, c->output.channel);
     }
 }

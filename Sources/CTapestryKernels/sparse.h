@@ -112,7 +112,9 @@ static void copy_shifted(
 
 /// Shares are of images' strips.
 static void convolve_sparse(
-    const tk_sparse *s, const float *x, const float *residual, float *y, float *room, tk_share share) {
+    const tk_sparse *s, const void *from, const void *addend, void *to, float *room, tk_share share) {
+    const float *const x = from, *const residual = addend;
+    float *const y = to;
     const int32_t vectors =
         ((s->output.height - 1) * (int32_t)s->output.row + s->output.width + LANES - 1) / LANES;
     const int32_t strips = (vectors + s->strip - 1) / s->strip;
@@ -136,7 +138,7 @@ static void convolve_sparse(
         }
         const int64_t end = strip == strips - 1 ? s->output.channel : (int64_t)(start + count) * LANES;
         for (int32_t o = 0; o < s->output.channels; ++o)
-            tk_clear_plane(
+            clear_plane(
                 &s->output, y + image * s->output.image + o * s->output.channel, (int64_t)start * LANES, end);
     }
 }

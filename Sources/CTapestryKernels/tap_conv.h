@@ -4,35 +4,37 @@
 /// M positions x V vectors of outputs: what one call of a tile computes.
 typedef struct {
     /// Of the first position.
-    const float *x;
+    const element *x;
     /// From a position to the next.
     ptrdiff_t x_step, y_step;
     const tk_entry *entries;
     ptrdiff_t entry_count;
     const float *weights, *bias;
     /// NULL where nothing is to be added.
-    const float *residual;
-    float *y;
+    const element *residual;
+    element *y;
+    /// Whether `y` are floats, whatever elements are.
+    bool stores_floats;
     /// A bit for each position: whether it is stored.
     uint32_t kept;
     int32_t outputs;
     tk_activation activation;
 } tile;
 
-/// The products of one input channel. Bases are four positions apart, so that addresses take few registers.
+/// The products of one word of input channels. Bases are four positions apart, so that addresses take few registers.
 #define ACCUMULATE(c) \
     { \
         vector weight[2]; \
         _Pragma("clang loop unroll(full)") for (int v = 0; v < V; ++v) \
             weight[v] = load(w + ((c) * V + v) * LANES); \
         _Pragma("clang loop unroll(full)") for (int m = 0; m < M; ++m) { \
-            vector value = all(*(const float *)(base[m / 4] + (m % 4) * step + (c) * sizeof(float))); \
+            vector value = word_at(base[m / 4] + (m % 4) * step + (c) * sizeof(float)); \
             _Pragma("clang loop unroll(full)") for (int v = 0; v < V; ++v) \
-                sum[m][v] = multiply_add(value, weight[v], sum[m][v]); \
+                sum[m][v] = add_products(value, weight[v], sum[m][v]); \
         } \
     }
 
-/// The products of four input channels, in the same order for each sum.
+/// The products of four words, in the same order for each sum.
 #if MULTIPLIES_BY_ELEMENT
 #define ACCUMULATE_FOUR \
     { \
@@ -59,7 +61,7 @@ FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
 #pragma clang loop unroll(full)
         for (int v = 0; v < V; ++v) sum[m][v] = load(t->bias + v * LANES);
     }
-    const ptrdiff_t step = t->x_step * (ptrdiff_t)sizeof(float);
+    const ptrdiff_t step = t->x_step * (ptrdiff_t)sizeof(element);
     for (ptrdiff_t e = 0; e < t->entry_count; ++e) {
         const tk_entry entry = t->entries[e];
         const float *w = t->weights + entry.weights;
@@ -70,7 +72,7 @@ FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
             // The compiler would otherwise compute every address from the first, and run out of registers.
             __asm__("" : "+r"(base[i]));
         }
-        ptrdiff_t left = entry.channels;
+        ptrdiff_t left = entry.words;
         for (; left >= 4; left -= 4) {
             ACCUMULATE_FOUR
             w += 4 * V * LANES;
@@ -91,11 +93,15 @@ FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
         for (int v = 0; v < V; ++v) {
             const ptrdiff_t place = m * t->y_step + v * LANES;
             vector y = sum[m][v];
-            if (t->residual) y += load(t->residual + place);
+            if (t->residual) y += load_values(t->residual + place);
             if (t->activation == TK_RELU) y = rectified(y);
             const int count = t->outputs - v * LANES;
-            if (count >= LANES) store(t->y + place, y);
-            else if (count > 0) store_first(t->y + place, y, count);
+            if (WORD_ELEMENTS > 1 && t->stores_floats) {
+                float *floats = (float *)(t->y + m * t->y_step) + v * LANES;
+                if (count >= LANES) store(floats, y);
+                else if (count > 0) store_first(floats, y, count);
+            } else if (count >= LANES) store_values(t->y + place, y);
+            else if (count > 0) store_first_values(t->y + place, y, count);
         }
     }
 }
@@ -113,11 +119,11 @@ static const int32_t most_positions[3] = {0, MOST_POSITIONS_1, MOST_POSITIONS_2}
 static void activate_tile(const tile *t, int32_t positions) {
     for (int32_t m = 0; m < positions; ++m) {
         if (!(t->kept >> m & 1)) continue;
-        float *y = t->y + m * t->y_step;
+        element *y = t->y + m * t->y_step;
         for (int32_t o = 0; o < t->outputs; o += LANES) {
-            const vector x = activated(load(y + o), t->activation);
-            if (t->outputs - o >= LANES) store(y + o, x);
-            else store_first(y + o, x, t->outputs - o);
+            const vector x = activated(load_values(y + o), t->activation);
+            if (t->outputs - o >= LANES) store_values(y + o, x);
+            else store_first_values(y + o, x, t->outputs - o);
         }
     }
 }
@@ -161,8 +167,8 @@ static ptrdiff_t resolve_taps(
         if (!clips || is_inside(&c->input, row + tap.row, column + tap.column))
             entries[count++] = (tk_entry){
                 (ptrdiff_t)tap.row * c->input.row + (ptrdiff_t)tap.column * c->input.pixel + tap.first_channel, weights,
-                tap.channels};
-        weights += (ptrdiff_t)tap.channels * block->vectors * LANES;
+                tap.words};
+        weights += (ptrdiff_t)tap.words * block->vectors * LANES;
     }
     return count;
 }
@@ -197,13 +203,13 @@ FORCE_INLINE uint32_t kept_positions(int32_t first, int32_t count, int32_t pitch
 
 /// The chunks `items` of one block, numbered line by line.
 static void convolve_block(
-    const tk_convolution *c, const tk_block *block, const walk *w, range items, const float *x, const float *residual,
-    float *y, tk_entry *entries) {
+    const tk_convolution *c, const tk_block *block, const walk *w, range items, const element *x,
+    const element *residual, element *y, tk_entry *entries) {
     const int32_t columns = c->output.width, rows = c->output.height;
     const int32_t pitch = (int32_t)(c->output.row / c->output.pixel);
     tile t = {
         .entries = entries, .weights = c->weights + block->weights, .bias = c->bias + block->first_output,
-        .outputs = block->outputs, .activation = c->activation};
+        .outputs = block->outputs, .activation = c->activation, .stores_floats = c->stores_floats};
     const bool by_image = c->walk == TK_IMAGES;
     t.x_step = by_image ? c->input.image : (ptrdiff_t)c->input.pixel * c->stride_width;
     t.y_step = by_image ? c->output.image : c->output.pixel;
@@ -240,7 +246,7 @@ static void convolve_block(
             break;
         }
         }
-        target += block->first_output;
+        target += WORD_ELEMENTS > 1 && c->stores_floats ? block->first_output * WORD_ELEMENTS : block->first_output;
         for (; chunk < w->chunks && item < items.to; ++chunk, ++item) {
             // The first `longer` chunks have one position more.
             const int32_t first = chunk * size + (chunk < longer ? chunk : longer);
@@ -258,7 +264,7 @@ static void convolve_block(
 }
 
 static void convolve(
-    const tk_convolution *c, const float *x, const float *residual, float *y, tk_entry *room, tk_share share) {
+    const tk_convolution *c, const void *from, const void *residual, void *to, tk_entry *room, tk_share share) {
     const range blocks = c->splits_outputs ? part_of(c->block_count, share) : (range){0, c->block_count};
     // One image after the other where its pixels are walked by themselves: they stay in a cache for all blocks.
     const bool is_by_image = c->walk != TK_IMAGES && share.parts == 1;
@@ -269,7 +275,7 @@ static void convolve(
             const int64_t count = w.lines * w.chunks;
             const range items = c->splits_outputs ? (range){0, count}
                 : is_by_image ? (range){count / rounds * round, count / rounds * (round + 1)} : part_of(count, share);
-            convolve_block(c, &c->blocks[i], &w, items, x, residual, y, room);
+            convolve_block(c, &c->blocks[i], &w, items, from, residual, to, room);
         }
     }
 }

@@ -7,10 +7,10 @@ import TapestryCore
 ///     let network = try NativeNetwork(model.deployed(), batch: 64)
 ///     let logits = try network(images)
 ///
-/// Convolutions compute what their support has and no more, with batch norm, sum and activation at their ends. Results are
-/// those of single precision: within 1e-5 of the reference interpreter, relative to the largest logit. With one
-/// instruction set they are equal to the bit for any number of threads, any batch, and however images are split into
-/// batches.
+/// Convolutions compute what their support has and no more, with batch norm, sum and activation at their ends. Results in
+/// `fp32` are those of single precision: within 1e-5 of the reference interpreter, relative to the largest logit. In
+/// `bf16` values are rounded to 8 bits between layers. With one instruction set results are equal to the bit for any number
+/// of threads, any batch, and however images are split into batches.
 ///
 /// Safe to call from several threads at once. The first caller gets the threads, others compute alone meanwhile.
 public final class NativeNetwork: Sendable {
@@ -20,21 +20,23 @@ public final class NativeNetwork: Sendable {
     public let outputShape: Shape
     public let threads: Int
     public let instructionSet: InstructionSet
+    public var precision: NativePrecision { instructionSet.precision }
 
     let plan: Plan
     /// Contexts that no call is using.
     private let idle = Mutex<[Context]>([])
 
     /// Plans `model` for `batch` images at a time, the number for which it is fastest: any other works too. Precondition:
-    /// `threads > 0`, `batch > 0`.
+    /// `threads > 0`, `batch > 0`; an `instructionSet` is one for the precision.
     ///
     /// Throws `GraphError` where the graph breaks a rule, `UnknownInstructionSet` where `instructionSet` is not given and
     /// `TAPESTRY_ISA` names none.
     public init(
-        _ model: FrozenModel, batch: Int = 1, threads: Int = 1, instructionSet: InstructionSet? = nil
+        _ model: FrozenModel, batch: Int = 1, threads: Int = 1, precision: NativePrecision = .fp32,
+        instructionSet: InstructionSet? = nil
     ) throws {
-        precondition(batch > 0 && threads > 0)
-        self.instructionSet = try instructionSet ?? InstructionSet.best()
+        self.instructionSet = try instructionSet ?? InstructionSet.best(for: precision)
+        precondition(batch > 0 && threads > 0 && self.instructionSet.precision == precision)
         self.threads = threads
         inputShape = model.graph.inputShape
         let shapes = try model.graph.outputShapes()
@@ -86,6 +88,6 @@ extension NativeNetwork {
     /// Bytes of packed weights, and of the memory in which one caller's images are on their way.
     public var memory: (weights: Int, values: Int) {
         let arenas = plan.runsChunks ? threads : 1
-        return (plan.storage.weightBytes, arenas * plan.arenaSize * MemoryLayout<Float>.size)
+        return (plan.storage.weightBytes, arenas * plan.arenaSize + threads * plan.room)
     }
 }

@@ -38,7 +38,7 @@ static tk_tap *draw_taps(stream *r, int32_t count) {
     tk_tap *taps = guarded((size_t)count * sizeof *taps);
     const int32_t top = between(r, -4, 1), left = between(r, -4, 1);
     for (int32_t k = 0; k < count; ++k)
-        taps[k] = (tk_tap){.row = top + between(r, 0, 5), .column = left + between(r, 0, 5), .channels = 1};
+        taps[k] = (tk_tap){.row = top + between(r, 0, 5), .column = left + between(r, 0, 5), .words = 1};
     return taps;
 }
 

@@ -55,15 +55,17 @@ void test_scale(const tk_kernels *k, stream *r) {
     const float *dense = random_floats(r, images * count_of(e));
     const value y = make_value(r, e, images, (pads){between(r, 0, 2), between(r, 0, 2)}), x = make_twin(&y);
     fill(&x, dense, NOTHING);
-    // One factor for each channel, for all images or for each.
+    // One factor for each channel, for all images, with an offset, or for each.
     const int64_t factors = one_in(r, 2) ? 0 : y.image.pixel + between(r, 0, 9);
     const float *scale = random_floats(r, (images - 1) * factors + y.image.pixel);
-    const float *offset = one_in(r, 2) ? random_floats(r, y.image.pixel) : NULL;
+    const float *offset = factors ? NULL : random_floats(r, y.image.pixel);
     const tk_activation activation = (tk_activation)between(r, TK_IDENTITY, TK_SWISH);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
-    for (int32_t p = 0; p < parts; ++p)
-        k->scale(&y.image, activation, x.first, scale, factors, offset, y.first, shares[p]);
+    for (int32_t p = 0; p < parts; ++p) {
+        if (factors) k->scale_channels(&y.image, activation, x.first, scale, factors, y.first, shares[p]);
+        else k->scale(&y.image, activation, x.first, scale, offset, y.first, shares[p]);
+    }
     expect_untouched_surroundings(&y);
     const int64_t count = images * count_of(e);
     bound *products = guarded((size_t)count * sizeof *products);

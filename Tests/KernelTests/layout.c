@@ -10,7 +10,6 @@ static extents draw_extents(stream *r) {
 }
 
 void test_import_export(const tk_kernels *k, stream *r) {
-    (void)k;
     const int32_t images = between(r, 1, 4);
     const extents e = draw_extents(r);
     const int64_t count = images * count_of(e), area = e.height * e.width;
@@ -26,7 +25,7 @@ void test_import_export(const tk_kernels *k, stream *r) {
     }
     tk_share shares[MOST_SHARES];
     int32_t parts = draw_shares(r, images, shares);
-    for (int32_t p = 0; p < parts; ++p) tk_import(&y.image, given, channels_last, y.first, shares[p]);
+    for (int32_t p = 0; p < parts; ++p) k->import_images(&y.image, given, channels_last, y.first, shares[p]);
     expect_untouched_surroundings(&y);
     expect_same("pixel", collect(&y), dense, count);
     for (int64_t pixel = 0; pixel < images * area; ++pixel) {
@@ -40,7 +39,7 @@ void test_import_export(const tk_kernels *k, stream *r) {
     fill(&vectors, dense, NOTHING);
     float *exported = guarded_floats(images * e.channels);
     parts = draw_shares(r, images, shares);
-    for (int32_t p = 0; p < parts; ++p) tk_export(&vectors.image, vectors.first, exported, shares[p]);
+    for (int32_t p = 0; p < parts; ++p) k->export_vectors(&vectors.image, false, vectors.first, exported, shares[p]);
     expect_same("number", exported, dense, images * e.channels);
 }
 
@@ -60,7 +59,6 @@ static tk_source *draw_sources(stream *r, int32_t outputs, extents in) {
 }
 
 void test_move(const tk_kernels *k, stream *r) {
-    (void)k;
     const int32_t images = between(r, 1, 4);
     const extents in = draw_extents(r), out = {between(r, 1, 50), in.height, in.width};
     const value x = make_value(r, in, images, draw_pads(r)), y = make_value(r, out, images, draw_pads(r));
@@ -69,7 +67,7 @@ void test_move(const tk_kernels *k, stream *r) {
     const tk_source *sources = draw_sources(r, out.channels, in);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
-    for (int32_t p = 0; p < parts; ++p) tk_move(&x.image, &y.image, sources, x.first, y.first, shares[p]);
+    for (int32_t p = 0; p < parts; ++p) k->move(&x.image, &y.image, sources, x.first, y.first, shares[p]);
     expect_untouched_surroundings(&y);
     float *expected = guarded_floats(images * count_of(out));
     for (int32_t n = 0; n < images; ++n) {
@@ -90,7 +88,6 @@ void test_move(const tk_kernels *k, stream *r) {
 }
 
 void test_flatten(const tk_kernels *k, stream *r) {
-    (void)k;
     const int32_t images = between(r, 1, 4);
     const extents in = draw_extents(r), out = {(int32_t)count_of(in), 1, 1};
     const value x = make_value(r, in, images, draw_pads(r)), y = make_value(r, out, images, (pads){0, 0});
@@ -98,14 +95,13 @@ void test_flatten(const tk_kernels *k, stream *r) {
     fill(&x, dense, NOTHING);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
-    for (int32_t p = 0; p < parts; ++p) tk_flatten(&x.image, &y.image, x.first, y.first, shares[p]);
+    for (int32_t p = 0; p < parts; ++p) k->flatten(&x.image, &y.image, x.first, y.first, shares[p]);
     expect_untouched_surroundings(&y);
     expect_same("element", collect(&y), dense, images * count_of(in));
 }
 
 /// Between all pairs of layouts.
 void test_rearrange(const tk_kernels *k, stream *r) {
-    (void)k;
     const int32_t images = between(r, 1, 4);
     const extents e = draw_extents(r);
     const bool from_planes = one_in(r, 2);
@@ -115,14 +111,13 @@ void test_rearrange(const tk_kernels *k, stream *r) {
     fill(&x, dense, NOTHING);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
-    for (int32_t p = 0; p < parts; ++p) tk_rearrange(&x.image, &y.image, x.first, y.first, shares[p]);
+    for (int32_t p = 0; p < parts; ++p) k->rearrange(&x.image, &y.image, x.first, y.first, shares[p]);
     expect_untouched_surroundings(&y);
     expect_same("number", collect(&y), dense, images * count_of(e));
 }
 
 /// Makes zeros of all that is no pixel, and of nothing else.
 void test_clear_pads(const tk_kernels *k, stream *r) {
-    (void)k;
     const int32_t images = between(r, 1, 4);
     const extents e = draw_extents(r);
     const value y = one_in(r, 2) ? make_planes(e, images, draw_pads(r)) : make_value(r, e, images, draw_pads(r));
@@ -130,7 +125,7 @@ void test_clear_pads(const tk_kernels *k, stream *r) {
     fill(&y, dense, NOTHING);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
-    for (int32_t p = 0; p < parts; ++p) tk_clear_pads(&y.image, y.lead, y.first, shares[p]);
+    for (int32_t p = 0; p < parts; ++p) k->clear_pads(&y.image, y.lead, y.first, shares[p]);
     expect_same("pixel", collect(&y), dense, images * count_of(e));
     const value cleared = make_twin(&y);
     fill(&cleared, dense, ZEROS);

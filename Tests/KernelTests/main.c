@@ -95,10 +95,11 @@ int main(int count, char **arguments) {
     signal(SIGSEGV, report_fault);
     signal(SIGBUS, report_fault);
     bool has_required = !required || !*required;
-    for (int32_t i = 0; i < tk_instruction_set_count(); ++i) {
-        const char *name = tk_instruction_set_name(i);
-        const tk_kernels *kernels = tk_instruction_set_kernels(i);
-        if (!kernels) {
+    for (int32_t i = 0; i < tk_kernels_count(); ++i) {
+        const tk_kernels *kernels = tk_kernels_at(i);
+        const char *name = kernels->name;
+        if (kernels->element_size != sizeof(float)) continue;
+        if (!tk_has_kernels(i)) {
             printf("SKIPPED: kernel tests for %s, which this processor lacks\n", name);
             continue;
         }

@@ -34,7 +34,7 @@ static void append_weights(draft *d, const layer *l, const tk_block *block, int3
         const tk_tap tap = d->taps[i];
         const int32_t t = (tap.row + l->top) / l->dilation_height * l->kernel_width
             + (tap.column + l->left) / l->dilation_width;
-        for (int32_t c = tap.first_channel; c < tap.first_channel + tap.channels; ++c)
+        for (int32_t c = tap.first_channel; c < tap.first_channel + tap.words; ++c)
             for (int32_t o = 0; o < width; ++o) {
                 const int64_t place = ((int64_t)(block->first_output + o) * tap_count(l) + t) * l->input.channels + c;
                 d->weights[d->weight_count++] = o < outputs ? l->weights[place] : 0;

@@ -7,7 +7,7 @@ import Testing
 
 struct NativeNetworkTests {
     /// Every operation, support, stride, padding and dilation, on every instruction set, for a few and for many images.
-    @Test(arguments: InstructionSet.supported.map(\.name))
+    @Test(arguments: InstructionSet.supported().map(\.name))
     func randomNetworksAgreeWithTheInterpreter(set: String) throws {
         let instructionSet = try instructionSet(named: set)
         try RandomRounds.run(120) { stream in
@@ -26,7 +26,7 @@ struct NativeNetworkTests {
     }
 
     /// Layers whose outputs take several vectors, and several blocks with ends of every length.
-    @Test(arguments: InstructionSet.supported.map(\.name))
+    @Test(arguments: InstructionSet.supported().map(\.name))
     func wideConvolutionsAgreeWithTheInterpreter(set: String) throws {
         let instructionSet = try instructionSet(named: set)
         try RandomRounds.run(60) { stream in
@@ -43,7 +43,7 @@ struct NativeNetworkTests {
     }
 
     /// Weights without a pattern in their zeros, few enough that they are multiplied one by one.
-    @Test(arguments: InstructionSet.supported.map(\.name))
+    @Test(arguments: InstructionSet.supported().map(\.name))
     func sparseNetworksAgreeWithTheInterpreter(set: String) throws {
         let instructionSet = try instructionSet(named: set)
         var kernels: Set<String> = []
@@ -62,6 +62,25 @@ struct NativeNetworkTests {
         #expect(kernels.contains("sparse"))
     }
 
+    /// Values of 8 significant bits: a few roundings of 2^-9 in each of at most a dozen layers.
+    @Test(arguments: InstructionSet.supported(for: .bf16).map(\.name))
+    func bfloat16NetworksAreNearTheInterpreter(set: String) throws {
+        let instructionSet = try #require(InstructionSet.supported(for: .bf16).first { $0.name == set })
+        try RandomRounds.run(60) { stream in
+            let graph = stream.chance(0.5) ? stream.graph() : try stream.wideLayer()
+            let weights = stream.weights(for: graph)
+            let model = try Model(graph: graph, weights: weights).deployed()
+            let images = stream.images(stream.integer(in: 1...17), for: graph)
+            let network = try NativeNetwork(
+                model, batch: stream.integer(in: 1...32), threads: stream.integer(in: 1...2), precision: .bf16,
+                instructionSet: instructionSet)
+            let expected = try ReferenceInterpreter(graph, weights: weights)(images.map(Double.init))
+            let largest = expected.elements.map(abs).max() ?? 0
+            expectClose(
+                try network(images), expected, within: Tolerance(absolute: 0.06 * largest + 1e-3), "\(graph)")
+        }
+    }
+
     /// To the bit, whatever the plan is made for.
     @Test func threadsAndBatchesDoNotChangeResults() throws {
         try RandomRounds.run(20) { stream in
@@ -77,11 +96,12 @@ struct NativeNetworkTests {
             let model = try Model(graph: graph, weights: kind == 3 ? stream.pruned(weights, keeping: 0.2) : weights)
                 .deployed()
             let images = stream.images(37, for: graph)
-            for set in InstructionSet.supported {
-                let alone = try NativeNetwork(model, batch: 1, threads: 1, instructionSet: set)
+            for set in InstructionSet.supported() + InstructionSet.supported(for: .bf16) {
+                let alone = try NativeNetwork(model, precision: set.precision, instructionSet: set)
                 let expected = try (0..<37).flatMap { try alone(images.part($0..<$0 + 1)).elements }
                 for (batch, threads) in [(1, 2), (4, 1), (4, 3), (16, 1), (37, 2), (64, 4)] {
-                    let network = try NativeNetwork(model, batch: batch, threads: threads, instructionSet: set)
+                    let network = try NativeNetwork(
+                        model, batch: batch, threads: threads, precision: set.precision, instructionSet: set)
                     let actual = try network(images).elements
                     #expect(actual == expected, "\(set.name) \(batch) \(threads) \(graph)")
                     let halves = try network(images.part(0..<11)).elements + network(images.part(11..<37)).elements
@@ -151,8 +171,8 @@ struct NativeNetworkTests {
                 .swish("swish").globalAveragePool().linear("fc", to: 3)
         }
         let model = try FrozenModel(Model(graph: graph, weights: stream.weights(for: graph)))
-        for set in InstructionSet.supported {
-            let network = try NativeNetwork(model, instructionSet: set)
+        for set in InstructionSet.supported() + InstructionSet.supported(for: .bf16) {
+            let network = try NativeNetwork(model, precision: set.precision, instructionSet: set)
             var images = Tensor<Float>(shape: [1, 4, 6, 6], repeating: 1)
             images.elements[20] = .nan
             let logits = try network(images).elements
@@ -162,5 +182,5 @@ struct NativeNetworkTests {
 }
 
 private func instructionSet(named name: String) throws -> InstructionSet {
-    try #require(InstructionSet.supported.first { $0.name == name })
+    try #require(InstructionSet.supported().first { $0.name == name })
 }

@@ -1,6 +1,9 @@
 /// The arithmetic of Tapestry's own runtime: plain C, an object file for each instruction set, chosen at run time.
 ///
-/// Nothing here allocates, fails or keeps state; whoever calls has planned what fits. All numbers are 32-bit floats.
+/// Nothing here allocates, fails or keeps state; whoever calls has planned what fits. Weights, biases and sums are 32-bit
+/// floats. Values consist of elements: floats as well, or their upper halves (bfloat16), to which results are rounded. A
+/// word is 32 bits of a value: one element, or two neighbours, which are multiplied with two weights at a time.
+///
 /// The order of additions for one output is the same in every kernel of an instruction set, whatever the batch, the
 /// tile and the number of threads: results are equal to the bit.
 #pragma once
@@ -9,17 +12,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Channels of a value are padded to a multiple of this many floats, so that pixels are aligned to cache lines.
+/// Channels of a value are padded to a multiple of this many elements, so that vectors of them end with the pixel.
 #define TK_CHANNEL_UNIT 16
 
-/// Where the pixels of a value lie, in floats: channels last, or in planes. A vector is an image of one pixel.
+/// Where the pixels of a value lie, in elements: channels last, or in planes. A vector is an image of one pixel.
 ///
 /// Around the images or planes lie as many zeros as the taps of those who read it reach out: `row` may be longer than
 /// the width, `image` or `channel` longer than the rows. Pointers to values point at the first pixel of the first
 /// image.
 typedef struct {
     int32_t height, width;
-    /// Real channels; those up to `pixel`, where channels are last, hold numbers that no result depends on.
+    /// Real channels. Those up to `pixel`, where channels are last, hold what no result depends on, except that the
+    /// element that completes a word is a number.
     int32_t channels;
     /// From a pixel to the next: 1 in planes, otherwise the channels with padding, a multiple of TK_CHANNEL_UNIT.
     int32_t pixel;
@@ -30,10 +34,10 @@ typedef struct {
 /// A tap on a range of input channels: output (i, j) reads input (i * stride + row, j * stride + column).
 typedef struct {
     int32_t row, column;
-    int32_t first_channel, channels;
+    int32_t first_channel, words;
 } tk_tap;
 
-/// Neighbouring outputs that share their taps. Their weights lie as [tap][channel][vectors * lanes].
+/// Neighbouring outputs that share their taps. Their weights lie as [tap][word][vectors * lanes][elements of a word].
 typedef struct {
     /// `outputs` may count padding of the last pixel's channels, up to whole vectors.
     int32_t first_output, outputs;
@@ -74,6 +78,8 @@ typedef struct {
     tk_walk walk;
     /// Whether threads share the work by blocks of outputs, so that each reads its own weights only.
     bool splits_outputs;
+    /// Whether the output holds floats, whatever elements are: its distances are in elements all the same.
+    bool stores_floats;
     tk_activation activation;
     int32_t block_count;
     const tk_block *blocks;
@@ -85,7 +91,7 @@ typedef struct {
 
 /// A tap resolved for a line: what a tile reads. Callers only provide room, for as many as a block has taps.
 typedef struct {
-    ptrdiff_t input, weights, channels;
+    ptrdiff_t input, weights, words;
 } tk_entry;
 
 /// One thread's share of a step: part `part` of `parts`, of values of `images` images.
@@ -100,7 +106,7 @@ typedef struct {
     int32_t stride_height, stride_width;
     tk_activation activation;
     int32_t tap_count;
-    /// Their channels are not used.
+    /// Their ranges of channels are not used.
     const tk_tap *taps;
     const float *weights;
     /// One for each channel, padded as a pixel is.
@@ -150,77 +156,68 @@ typedef struct {
     int32_t count, channel, row, column;
 } tk_source;
 
-/// The kernels of one instruction set.
+/// The kernels of one instruction set for elements of one size. Those of planes are NULL where elements are no floats.
 typedef struct {
+    /// The instruction set's.
     const char *name;
     /// Floats of a vector.
     int32_t lanes;
+    /// Bytes of an element of a value: 4 or 2.
+    int32_t element_size;
     /// The most positions of a tile of two vectors of outputs.
     int32_t most_positions;
-    void (*convolve)(
-        const tk_convolution *, const float *x, const float *residual, float *y, tk_entry *room, tk_share);
+    void (*convolve)(const tk_convolution *, const void *x, const void *residual, void *y, tk_entry *room, tk_share);
     /// The same of planes, for stride 1 and values of one size and pitch. Blocks have 4 outputs, weights lie as
     /// [tap][channel][4], `walk` means nothing. Leaves zeros around what it writes, but not before the first plane.
     void (*convolve_planes)(
-        const tk_convolution *, const float *x, const float *residual, float *y, tk_entry *room, tk_share);
+        const tk_convolution *, const void *x, const void *residual, void *y, tk_entry *room, tk_share);
     /// `room` is for copies of all channels and one float more for each of a copy. Leaves zeros around what it writes,
     /// but not before the first plane.
-    void (*convolve_sparse)(const tk_sparse *, const float *x, const float *residual, float *y, float *room, tk_share);
-    void (*convolve_depthwise)(const tk_depthwise *, const float *x, float *y, tk_share);
-    void (*pool)(const tk_pooling *, const float *x, float *y, tk_share);
+    void (*convolve_sparse)(const tk_sparse *, const void *x, const void *residual, void *y, float *room, tk_share);
+    void (*convolve_depthwise)(const tk_depthwise *, const void *x, void *y, tk_share);
+    void (*pool)(const tk_pooling *, const void *x, void *y, tk_share);
     /// y = the mean of each channel over its image.
-    void (*pool_globally)(const tk_image *input, const tk_image *output, const float *x, float *y, tk_share);
+    void (*pool_globally)(const tk_image *input, const tk_image *output, const void *x, void *y, tk_share);
     /// y = activation(a + b), all of one layout; `b` may be NULL.
-    void (*add)(const tk_image *, tk_activation, const float *a, const float *b, float *y, tk_share);
-    /// y = activation(x * scale + offset) by channel. `factors` is the distance between the scales of two images, 0
-    /// where all share one; `offset`, which all share, may be NULL.
+    void (*add)(const tk_image *, tk_activation, const void *a, const void *b, void *y, tk_share);
+    /// y = activation(x * factor + offset) by channel.
     void (*scale)(
-        const tk_image *, tk_activation, const float *x, const float *scale, int64_t factors, const float *offset,
-        float *y, tk_share);
+        const tk_image *, tk_activation, const void *x, const float *factors, const float *offsets, void *y, tk_share);
+    /// y = activation(x * factor) by channel of an image; the factors are a value, whose images are `step` elements apart.
+    void (*scale_channels)(
+        const tk_image *, tk_activation, const void *x, const void *factors, int64_t step, void *y, tk_share);
+    /// Copies images that lie densely, planar or channels last, into a value.
+    void (*import_images)(const tk_image *, const float *images, bool channels_last, void *y, tk_share);
+    /// Copies vectors out of a value, densely. `are_floats` says that a convolution stored floats.
+    void (*export_vectors)(const tk_image *, bool are_floats, const void *x, float *vectors, tk_share);
+    /// Each output channel is another one, perhaps moved, or zero. Input and output have one size; `sources` name every
+    /// output channel.
+    void (*move)(
+        const tk_image *input, const tk_image *output, const tk_source *sources, const void *x, void *y, tk_share);
+    /// An image to the vector of its elements, channel by channel.
+    void (*flatten)(const tk_image *input, const tk_image *output, const void *x, void *y, tk_share);
+    /// Copies a value into one of the same extents that lies otherwise: from channels last into planes, or back.
+    void (*rearrange)(const tk_image *input, const tk_image *output, const void *x, void *y, tk_share);
+    /// Makes zeros of all that is no pixel of a value, from `lead` elements before the first one to the end of the last
+    /// image.
+    void (*clear_pads)(const tk_image *, int64_t lead, void *y, tk_share);
 } tk_kernels;
 
-/// The one list of instruction sets, the best first: X(name).
+/// The one list of tables, the best instruction set first, floats before smaller elements: X(name).
 #if defined(__x86_64__)
-#define TK_INSTRUCTION_SETS(X) X(avx512) X(avx2) X(scalar)
+#define TK_KERNELS(X) X(avx512) X(avx2) X(scalar) X(avx512_bf16) X(scalar_bf16)
 #elif defined(__aarch64__)
-#define TK_INSTRUCTION_SETS(X) X(neon) X(scalar)
+#define TK_KERNELS(X) X(neon) X(scalar) X(scalar_bf16)
 #else
-#define TK_INSTRUCTION_SETS(X) X(scalar)
+#define TK_KERNELS(X) X(scalar) X(scalar_bf16)
 #endif
 
-/// The number of instruction sets in the list.
-int32_t tk_instruction_set_count(void);
+/// The number of tables in the list.
+int32_t tk_kernels_count(void);
 
-/// The name of the instruction set at an index of the list, and its kernels, NULL where this processor lacks it.
-const char *tk_instruction_set_name(int32_t index);
-const tk_kernels *tk_instruction_set_kernels(int32_t index);
-
-// What no instruction set makes faster ---------------------------------------------------------------------------
-
-/// Copies images that lie densely, planar or channels last, into a value.
-void tk_import(const tk_image *, const float *images, bool channels_last, float *y, tk_share);
-
-/// Copies vectors out of a value, densely.
-void tk_export(const tk_image *, const float *x, float *vectors, tk_share);
-
-/// Each output channel is another one, perhaps moved, or zero. Input and output have one size; `sources` name every
-/// output channel.
-void tk_move(
-    const tk_image *input, const tk_image *output, const tk_source *sources, const float *x, float *y, tk_share);
-
-/// An image to the vector of its elements, channel by channel.
-void tk_flatten(const tk_image *input, const tk_image *output, const float *x, float *y, tk_share);
-
-/// Copies a value into one of the same extents that lies otherwise.
-void tk_rearrange(const tk_image *input, const tk_image *output, const float *x, float *y, tk_share);
-
-/// Makes zeros of all that is no pixel between two places of a plane, in floats from its first pixel. The plane ends where
-/// the next one begins.
-void tk_clear_plane(const tk_image *, float *plane, int64_t from, int64_t to);
-
-/// Makes zeros of all that is no pixel of a value, from `lead` floats before the first one to the end of the last
-/// image.
-void tk_clear_pads(const tk_image *, int64_t lead, float *y, tk_share);
+/// The table at an index of the list, and whether this processor can run its kernels.
+const tk_kernels *tk_kernels_at(int32_t index);
+bool tk_has_kernels(int32_t index);
 
 /// Tells the processor that a thread waits in a loop.
 static inline void tk_pause(void) {

@@ -15,6 +15,24 @@ FORCE_INLINE vector all(float x) { return (vector)(x); }
 FORCE_INLINE vector rectified(vector x) { return 0 > x ? (vector)0 : x; }
 FORCE_INLINE vector largest(vector a, vector b) { return ((a > b) | (a != a)) ? a : b; }
 
+#ifndef WORD_ELEMENTS
+// Values are floats, and a word is one of them.
+#define WORD_ELEMENTS 1
+typedef float element;
+FORCE_INLINE vector load_values(const element *p) { return load(p); }
+FORCE_INLINE void store_values(element *p, vector x) { store(p, x); }
+FORCE_INLINE void store_first_values(element *p, vector x, int count) { store_first(p, x, count); }
+FORCE_INLINE vector add_products(vector word, vector weights, vector sum) { return multiply_add(word, weights, sum); }
+FORCE_INLINE element element_of(float x) { return x; }
+FORCE_INLINE float float_of(element x) { return x; }
+#endif
+
+/// A word of a value in every lane: one element, or two neighbours.
+FORCE_INLINE vector word_at(const void *p) {
+    typedef float word __attribute__((aligned(__alignof__(element)), may_alias));
+    return all(*(const word *)p);
+}
+
 /// The part of `count` things that belongs to a share.
 typedef struct {
     int64_t from, to;

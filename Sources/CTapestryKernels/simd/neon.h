@@ -16,6 +16,9 @@
 // A tile of M vectors of positions and four outputs takes M x 4 sums, M values and one register of weights: X(M).
 #define PLANE_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define MOST_PLANE_VECTORS 6
+// A tile of M vectors of positions and one output takes M totals, M sums and one broadcast weight: X(M).
+#define SPARSE_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define MOST_SPARSE_VECTORS 8
 
 typedef float vector __attribute__((ext_vector_type(LANES)));
 typedef int32_t integers __attribute__((ext_vector_type(LANES)));

@@ -1,6 +1,6 @@
 /// Places for values that are needed at different times in one piece of memory.
 struct ArenaLayout {
-    /// Where each value begins, in floats; a multiple of a cache line.
+    /// Where each value begins, in elements; a multiple of a cache line.
     private(set) var places: [Int]
     private(set) var size = 0
 
@@ -16,7 +16,7 @@ struct ArenaLayout {
             var place = 0
             for other in neighbours {
                 if place + sizes[value] <= places[other] { break }
-                place = max(place, (places[other] + sizes[other] + 15) / 16 * 16)
+                place = max(place, (places[other] + sizes[other] + 31) / 32 * 32)
             }
             places[value] = place
             size = max(size, place + sizes[value])

@@ -31,14 +31,14 @@ struct ArrangedNetwork {
     /// The same value in the other arrangement, where somebody has wanted it.
     private var twins: [Int: Int] = [:]
 
-    /// Vectors of `lanes` floats decide which kernels are cheapest. Neither the batch nor threads have a say, so that
+    /// The instruction set decides which kernels are cheapest. Neither the batch nor threads have a say, so that
     /// results do not depend on them.
-    init(_ lowering: Lowering, lanes: Int) {
+    init(_ lowering: Lowering, _ instructionSet: InstructionSet) {
         values = lowering.values
         arrangements = Array(repeating: .channelsLast, count: values.count)
         output = lowering.output
         for var step in lowering.steps {
-            let kernel = cheapestKernel(for: step, lanes: lanes)
+            let kernel = cheapestKernel(for: step, instructionSet)
             let arrangement = kernel?.arrangement ?? .channelsLast
             arrangements[step.output] = arrangement
             for place in step.inputs.indices where arrangements[step.inputs[place]] != arrangement {
@@ -62,8 +62,13 @@ struct ArrangedNetwork {
     }
 
     /// Nil for all that is no convolution over channels.
-    private func cheapestKernel(for step: LoweredStep, lanes: Int) -> ConvolutionKernel? {
+    private func cheapestKernel(
+        for step: LoweredStep, _ instructionSet: InstructionSet
+    ) -> ConvolutionKernel? {
         guard case .convolution(let layer) = step.kind, !layer.convolution.isDepthwise else { return nil }
+        // Planes are for floats only.
+        guard instructionSet.precision == .fp32 else { return .taps }
+        let lanes = instructionSet.lanes
         let (input, output) = (values[step.inputs[0]], values[step.output])
         var costs = [(ConvolutionKernel.taps, layer.convolution.costOfTaps(on: output, lanes: lanes))]
         if layer.convolution.keepsSize(input, output), !output.isVector {

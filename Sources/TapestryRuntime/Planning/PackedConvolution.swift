@@ -14,7 +14,10 @@ struct PackedConvolution {
     let computedPerPosition: Int
 
     /// Lays down the weights for vectors of `lanes` floats, in blocks of at most two; in planes, in blocks of 4 outputs.
-    init(_ layer: LayerWeights, lanes: Int, inPlanes: Bool, in collection: inout PlanStorage.Collection) {
+    init(
+        _ layer: LayerWeights, lanes: Int, wordElements: Int, inPlanes: Bool,
+        in collection: inout PlanStorage.Collection
+    ) {
         let convolution = layer.convolution
         let pixel = ValueLayout.pixel(channels: convolution.outputChannels)
         firstBlock = collection.blocks.count
@@ -24,7 +27,7 @@ struct PackedConvolution {
         let (unit, width) = inPlanes ? (4, 4) : (lanes, 2 * lanes)
         for span in inPlanes ? convolution.supportSpans : convolution.spans(lanes: lanes) {
             let first = collection.taps.count
-            let terms = Self.appendTaps(of: span, convolution, to: &collection)
+            let words = Self.appendTaps(of: span, convolution, wordElements, to: &collection)
             let tapCount = collection.taps.count - first
             mostTaps = max(mostTaps, tapCount)
             for start in stride(from: span.outputs.lowerBound, to: span.outputs.upperBound, by: width) {
@@ -37,8 +40,8 @@ struct PackedConvolution {
                     tk_block(
                         first_output: Int32(start), outputs: Int32(stored), vectors: Int32(vectors),
                         first_tap: Int32(first - firstTap), tap_count: Int32(tapCount), weights: Int64(packed.count)))
-                Self.pack(terms, outputs: start..<end, width: vectors * unit, of: layer, to: &packed)
-                computed += terms.count * vectors * unit
+                Self.pack(words, wordElements, outputs: start..<end, width: vectors * unit, of: layer, to: &packed)
+                computed += words.count * wordElements * vectors * unit
             }
         }
         blockCount = collection.blocks.count - firstBlock
@@ -48,27 +51,33 @@ struct PackedConvolution {
         computedPerPosition = computed
     }
 
-    /// An input channel, counted over all groups, at a tap.
-    private struct Term {
+    /// Neighbouring input channels at a tap that are multiplied together, counted over all groups.
+    private struct Word {
         let tap: Tap
-        let channel: Int
+        let channels: Range<Int>
     }
 
     private static func appendTaps(
-        of span: OutputSpan, _ convolution: Convolution, to collection: inout PlanStorage.Collection
-    ) -> [Term] {
-        var terms: [Term] = []
+        of span: OutputSpan, _ convolution: Convolution, _ wordElements: Int,
+        to collection: inout PlanStorage.Collection
+    ) -> [Word] {
+        var words: [Word] = []
         for (index, tap) in Tap.all(of: convolution.kernel).enumerated() {
             for range in span.taps.ranges(at: index) {
-                collection.taps.append(convolution.tap(tap, channels: range))
-                terms += range.map { Term(tap: tap, channel: $0) }
+                let first = words.count
+                words += stride(from: range.lowerBound, to: range.upperBound, by: wordElements).map {
+                    Word(tap: tap, channels: $0..<min($0 + wordElements, range.upperBound))
+                }
+                collection.taps.append(
+                    convolution.tap(tap, firstChannel: range.lowerBound, words: words.count - first))
             }
         }
-        return terms
+        return words
     }
 
     private static func pack(
-        _ terms: [Term], outputs: Range<Int>, width: Int, of layer: LayerWeights, to packed: inout [Float]
+        _ words: [Word], _ wordElements: Int, outputs: Range<Int>, width: Int, of layer: LayerWeights,
+        to packed: inout [Float]
     ) {
         let convolution = layer.convolution
         let (perGroup, outputsPerGroup) = (
@@ -76,19 +85,27 @@ struct PackedConvolution {
         )
         let area = convolution.kernel.area
         let start = packed.count
-        packed += repeatElement(0, count: terms.count * width)
+        packed += repeatElement(0, count: words.count * width)
         packed.withUnsafeMutableBufferPointer { packed in
             layer.dense.withUnsafeBufferPointer { dense in
                 for output in outputs {
                     let scale = layer.scale[output]
                     let firstChannel = output / outputsPerGroup * perGroup
+                    func weight(_ channel: Int, _ tap: Int) -> Float {
+                        guard (firstChannel..<firstChannel + perGroup).contains(channel) else { return 0 }
+                        let weight = dense[(output * perGroup + channel - firstChannel) * area + tap]
+                        return scale == 1 ? weight : Float(Double(weight) * scale)
+                    }
                     var place = start + output - outputs.lowerBound
-                    for term in terms {
-                        let channel = term.channel - firstChannel
-                        if channel >= 0, channel < perGroup {
-                            let tap = term.tap.row * convolution.kernel.width + term.tap.column
-                            let weight = dense[(output * perGroup + channel) * area + tap]
-                            packed[place] = scale == 1 ? weight : Float(Double(weight) * scale)
+                    for word in words {
+                        let tap = word.tap.row * convolution.kernel.width + word.tap.column
+                        let first = weight(word.channels.lowerBound, tap)
+                        if wordElements == 1 {
+                            packed[place] = first
+                        } else {
+                            let second = word.channels.count > 1 ? weight(word.channels.lowerBound + 1, tap) : 0
+                            packed[place] = Float(
+                                bitPattern: UInt32(first.bfloat16) | UInt32(second.bfloat16) << 16)
                         }
                         place += width
                     }
@@ -98,13 +115,21 @@ struct PackedConvolution {
     }
 }
 
+extension Float {
+    /// The upper half of the nearest number that needs no more; of two the even one.
+    fileprivate var bfloat16: UInt16 {
+        guard !isNaN else { return UInt16(bitPattern >> 16) | 0x40 }
+        return UInt16((bitPattern &+ 0x7FFF &+ (bitPattern >> 16 & 1)) >> 16)
+    }
+}
+
 extension Convolution {
     /// A tap as kernels have it: relative to the window's first position without padding.
-    func tap(_ tap: Tap, channels: Range<Int>) -> tk_tap {
+    func tap(_ tap: Tap, firstChannel: Int, words: Int) -> tk_tap {
         tk_tap(
             row: Int32(tap.row * dilation.height - padding.top),
             column: Int32(tap.column * dilation.width - padding.left),
-            first_channel: Int32(channels.lowerBound), channels: Int32(channels.count))
+            first_channel: Int32(firstChannel), words: Int32(words))
     }
 }
 
@@ -124,7 +149,7 @@ struct PackedDepthwise {
         for (index, tap) in Tap.all(of: convolution.kernel).enumerated() {
             let weights = (0..<channels).map { Float(Double(layer.dense[$0 * area + index]) * layer.scale[$0]) }
             guard weights.contains(where: { $0 != 0 }) else { continue }
-            collection.taps.append(convolution.tap(tap, channels: 0..<1))
+            collection.taps.append(convolution.tap(tap, firstChannel: 0, words: 1))
             packed += weights + repeatElement(0, count: pixel - channels)
         }
         tapCount = collection.taps.count - firstTap

@@ -91,7 +91,7 @@ struct SparseGrid {
     init(_ layer: LayerWeights, pitch: Int, lanes: Int) {
         let convolution = layer.convolution
         for (index, tap) in Tap.all(of: convolution.kernel).enumerated() where layer.hasWeights(at: index) {
-            let place = convolution.tap(tap, channels: 0..<1)
+            let place = convolution.tap(tap, firstChannel: 0, words: 1)
             let rows = Int(place.row) * pitch
             let shift = (rows % lanes + lanes) % lanes
             let known = copies.firstIndex { $0.shift == shift && $0.column == place.column }

@@ -13,7 +13,7 @@ final class Plan: @unchecked Sendable {
     let input: PlacedValue
     let output: PlacedValue
     let steps: [PlannedStep]
-    /// Floats of the memory that images on their way take.
+    /// Bytes of the memory that images on their way take.
     let arenaSize: Int
     /// Bytes that each thread needs beside the values, for the taps and copies that its kernels make.
     let room: Int
@@ -28,7 +28,7 @@ final class Plan: @unchecked Sendable {
         self.threads = threads
         self.instructionSet = instructionSet
         var builder = PlanBuilder(
-            ArrangedNetwork(try Lowering(model), lanes: instructionSet.lanes), images: capacity,
+            ArrangedNetwork(try Lowering(model), instructionSet), images: capacity,
             sharesSteps: !runsChunks && threads > 1, threads: threads,
             instructionSet: instructionSet)
         builder.placeValues()
@@ -37,7 +37,7 @@ final class Plan: @unchecked Sendable {
         self.storage = storage
         input = builder.value(0)
         output = builder.value(builder.network.output)
-        arenaSize = builder.arena.size
+        arenaSize = builder.arena.size * instructionSet.precision.elementSize
         room = (builder.room + 63) / 64 * 64
     }
 
@@ -51,7 +51,7 @@ final class Plan: @unchecked Sendable {
 /// A value in the arena.
 struct PlacedValue {
     let layout: ValueLayout
-    /// Where its first pixel is, in floats.
+    /// Where its first pixel is, in bytes.
     let place: Int
 }
 

@@ -25,7 +25,9 @@ struct PlanBuilder {
     }
 
     func value(_ index: Int) -> PlacedValue {
-        PlacedValue(layout: layouts[index], place: arena.places[index] + layouts[index].lead)
+        PlacedValue(
+            layout: layouts[index],
+            place: (arena.places[index] + layouts[index].lead) * instructionSet.precision.elementSize)
     }
 
     // MARK: - Layouts
@@ -40,8 +42,7 @@ struct PlanBuilder {
             switch kernel {
             case .taps:
                 let walk = Walk.cheapest(
-                    for: layer.convolution, from: input, to: output, images: images,
-                    mostPositions: Int(instructionSet.kernels.pointee.most_positions))
+                    for: layer.convolution, from: input, to: output, images: images, instructionSet)
                 walks[index] = walk
                 needed = walk.pads
             case .planes: break
@@ -50,9 +51,20 @@ struct PlanBuilder {
             pads[key(step.inputs[0]), default: Pads()].formUnion(needed)
         }
         layouts = network.values.indices.map {
-            ValueLayout(network.values[$0], pads: pads[key($0)] ?? Pads(), arrangement: network.arrangements[$0])
+            ValueLayout(
+                network.values[$0], pads: pads[key($0)] ?? Pads(), arrangement: network.arrangements[$0],
+                elementSize: instructionSet.precision.elementSize, holdsFloats: holdsFloats($0))
         }
         arena = ArenaLayout(sizes: layouts.map { $0.size(images: images) }, lifetimes: lifetimes)
+    }
+
+    /// Class scores are not rounded, where a convolution or linear layer makes them and nobody else takes them.
+    private func holdsFloats(_ value: Int) -> Bool {
+        guard instructionSet.precision != .fp32, value == network.output,
+            let step = network.steps.firstIndex(where: { $0.output == value }), network.kernels[step] == .taps,
+            !network.steps.contains(where: { $0.inputs.contains(value) })
+        else { return false }
+        return [.identity, .relu].contains(network.steps[step].activation)
     }
 
     /// Values that share their pads.
@@ -148,7 +160,8 @@ struct PlanBuilder {
         switch kernel {
         case .taps, .planes:
             let packed = PackedConvolution(
-                layer, lanes: instructionSet.lanes, inPlanes: kernel == .planes, in: &collection)
+                layer, lanes: instructionSet.lanes, wordElements: instructionSet.wordElements,
+                inPlanes: kernel == .planes, in: &collection)
             room = max(room, packed.mostTaps * MemoryLayout<tk_entry>.size)
             guard let walk = walks[index] else { return .convolvePlanes(packed, layer.convolution) }
             return .convolve(packed, layer.convolution, walk)
@@ -206,7 +219,8 @@ struct PlanBuilder {
             input: layouts[step.inputs[0]].image, output: layouts[step.output].image,
             stride_height: Int32(convolution.stride.height), stride_width: Int32(convolution.stride.width),
             walk: TK_FLAT, splits_outputs: splitsOutputs(packed, convolution, step),
-            activation: step.activation.kernel, block_count: Int32(packed.blockCount),
+            stores_floats: layouts[step.output].holdsFloats, activation: step.activation.kernel,
+            block_count: Int32(packed.blockCount),
             blocks: storage.blocks(at: packed.firstBlock), taps: storage.taps(at: packed.firstTap),
             weights: storage.floats(at: packed.weights), bias: storage.floats(at: packed.bias))
     }
@@ -225,7 +239,7 @@ struct PlanBuilder {
     private func splitsOutputs(_ packed: PackedConvolution, _ convolution: Convolution, _ step: LoweredStep) -> Bool {
         let positions = network.values[step.output].height * network.values[step.output].width
         return sharesSteps && packed.blockCount >= threads
-            && (positions <= 4 || packed.computedPerPosition * MemoryLayout<Float>.size > 600_000)
+            && (positions <= 4 || packed.computedPerPosition * instructionSet.precision.elementSize > 600_000)
     }
 
     /// A step of a few microseconds takes longer where another processor has to fetch what it reads.

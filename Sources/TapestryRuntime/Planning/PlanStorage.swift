@@ -16,6 +16,8 @@ final class AlignedFloats: @unchecked Sendable {
     }
 
     deinit { free(pointer) }
+
+    var bytes: UnsafeMutableRawPointer { UnsafeMutableRawPointer(pointer) }
 }
 
 /// A fixed number of a kernel's arguments.

@@ -11,27 +11,32 @@ struct Pads: Hashable {
     }
 }
 
-/// Where a value of several images lies, relative to its first pixel; all in floats.
+/// Where a value of several images lies, relative to its first pixel; all in elements.
 struct ValueLayout {
     let image: tk_image
     /// Zeros before the first pixel.
     let lead: Int
+    /// Whether it holds floats where elements are smaller.
+    let holdsFloats: Bool
 
-    /// The distance between pixels: whole cache lines.
+    /// The distance between pixels: whole vectors.
     static func pixel(channels: Int) -> Int {
         let unit = Int(TK_CHANNEL_UNIT)
         return (channels + unit - 1) / unit * unit
     }
 
-    init(_ extents: Extents, pads: Pads, arrangement: Arrangement) {
+    /// A value that `holdsFloats` is a vector.
+    init(_ extents: Extents, pads: Pads, arrangement: Arrangement, elementSize: Int, holdsFloats: Bool = false) {
         let (height, width) = (extents.height, extents.width)
-        let pixel = arrangement == .planes ? 1 : Self.pixel(channels: extents.channels)
+        let cacheLine = 64 / elementSize
+        var pixel = arrangement == .planes ? 1 : Self.pixel(channels: extents.channels)
+        if holdsFloats { pixel *= 4 / elementSize }
         let row = (width + pads.columns) * pixel
         var (channel, image) = (1, (height + pads.rows) * row)
         switch arrangement {
         case .channelsLast:
             // An odd number of cache lines: the same pixel of many images then falls into different sets of the caches.
-            if image / 16 % 2 == 0 { image += 16 }
+            if image / cacheLine % 2 == 0 { image += cacheLine }
         case .planes:
             // A last vector may reach beyond the plane, and its taps beyond the pads.
             channel = (image + pads.columns + 31) / 16 * 16
@@ -42,7 +47,8 @@ struct ValueLayout {
             channel: Int64(channel), row: Int64(row), image: Int64(image))
         // Copies of planes begin and end within vectors of zeros.
         let margin = arrangement == .planes ? 32 : 0
-        lead = (pads.rows * row + pads.columns * pixel + margin + 15) / 16 * 16
+        lead = (pads.rows * row + pads.columns * pixel + margin + cacheLine - 1) / cacheLine * cacheLine
+        self.holdsFloats = holdsFloats
     }
 
     /// With room behind for some vectors to be read.

@@ -11,8 +11,10 @@ struct Walk {
 
     /// The cheapest for a number of images at a time.
     static func cheapest(
-        for convolution: Convolution, from input: Extents, to output: Extents, images: Int, mostPositions: Int
+        for convolution: Convolution, from input: Extents, to output: Extents, images: Int,
+        _ instructionSet: InstructionSet
     ) -> Walk {
+        let mostPositions = Int(instructionSet.kernels.pointee.most_positions)
         let pads = convolution.pads(from: input, to: output)
         /// Of a line of positions cut into nearly equal tiles. A tile of few positions waits for its own sums.
         func line(_ length: Int) -> Double {
@@ -21,7 +23,10 @@ struct Walk {
         }
         let positions = Double(output.height * output.width)
         // One position of all images after the other takes its window from as many places: all of them should be near.
-        let isFar = images * input.height * input.width * ValueLayout.pixel(channels: input.channels) > 1 << 19
+        let imageSize =
+            input.height * input.width * ValueLayout.pixel(channels: input.channels)
+            * instructionSet.precision.elementSize
+        let isFar = images * imageSize > 1 << 21
         var walks = [
             Walk(
                 kind: TK_IMAGES, pads: Pads(),

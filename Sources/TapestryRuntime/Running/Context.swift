@@ -16,7 +16,9 @@ final class Context: SharedWork, @unchecked Sendable {
 
     init(_ plan: Plan) {
         self.plan = plan
-        arenas = (0..<(plan.runsChunks ? plan.threads : 1)).map { _ in AlignedFloats(count: plan.arenaSize) }
+        arenas = (0..<(plan.runsChunks ? plan.threads : 1)).map { _ in
+            AlignedFloats(count: plan.arenaSize / MemoryLayout<Float>.size)
+        }
         room = AlignedFloats(count: plan.threads * plan.room / MemoryLayout<Float>.size)
     }
 
@@ -113,66 +115,66 @@ final class Context: SharedWork, @unchecked Sendable {
         }
     }
 
+    private var kernels: tk_kernels { plan.instructionSet.kernels.pointee }
+
     private func take(_ call: Call, from first: Int, share: tk_share, arena: AlignedFloats) {
         var image = plan.input.layout.image
         let size = Int(image.channels) * Int(image.height) * Int(image.width)
-        let pixels = arena.pointer + plan.input.place
-        if plan.input.layout.hasPads { tk_clear_pads(&image, Int64(plan.input.layout.lead), pixels, share) }
-        tk_import(&image, call.images + first * size, call.areChannelsLast, pixels, share)
+        let pixels = arena.bytes + plan.input.place
+        if plan.input.layout.hasPads { kernels.clear_pads(&image, Int64(plan.input.layout.lead), pixels, share) }
+        kernels.import_images(&image, call.images + first * size, call.areChannelsLast, pixels, share)
     }
 
     private func give(_ call: Call, from first: Int, share: tk_share, arena: AlignedFloats) {
         var image = plan.output.layout.image
-        tk_export(&image, arena.pointer + plan.output.place, call.results + first * Int(image.channels), share)
+        kernels.export_vectors(
+            &image, plan.output.layout.holdsFloats, arena.bytes + plan.output.place,
+            call.results + first * Int(image.channels), share)
     }
 
     private func run(_ step: PlannedStep, share: tk_share, arena: AlignedFloats, worker: Int) {
-        let memory = arena.pointer
+        let memory = arena.bytes
         let y = memory + step.output.place
         var output = step.output.layout.image
         clearPads(of: step, &output, y, share)
-        let kernels = plan.instructionSet.kernels.pointee
-        let room = UnsafeMutableRawPointer(self.room.pointer) + worker * plan.room
+        let kernels = kernels
+        let room = self.room.bytes + worker * plan.room
         let entries = room.assumingMemoryBound(to: tk_entry.self)
+        func pointer(_ place: Int?) -> UnsafeRawPointer? { place.map { UnsafeRawPointer(memory + $0) } }
         switch step.kernel {
         case .convolve(var convolution, let x, let residual):
-            kernels.convolve(
-                &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
-                entries, share)
+            kernels.convolve(&convolution, memory + x, pointer(residual), y, entries, share)
         case .convolvePlanes(var convolution, let x, let residual):
-            kernels.convolve_planes(
-                &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
-                entries, share)
+            kernels.convolve_planes(&convolution, memory + x, pointer(residual), y, entries, share)
         case .convolveSparse(var convolution, let x, let residual):
             kernels.convolve_sparse(
-                &convolution, memory + x, residual.map { UnsafePointer(memory + $0) }, y,
-                room.assumingMemoryBound(to: Float.self), share)
+                &convolution, memory + x, pointer(residual), y, room.assumingMemoryBound(to: Float.self), share)
         case .convolveDepthwise(var convolution, let x): kernels.convolve_depthwise(&convolution, memory + x, y, share)
         case .pool(var pooling, let x): kernels.pool(&pooling, memory + x, y, share)
         case .poolGlobally(var input, let x): kernels.pool_globally(&input, &output, memory + x, y, share)
-        case .add(let activation, let a, let b):
-            kernels.add(&output, activation, memory + a, b.map { UnsafePointer(memory + $0) }, y, share)
+        case .add(let activation, let a, let b): kernels.add(&output, activation, memory + a, pointer(b), y, share)
         case .scale(let activation, let x, let factors, let offsets):
-            kernels.scale(&output, activation, memory + x, factors, 0, offsets, y, share)
+            kernels.scale(&output, activation, memory + x, factors, offsets, y, share)
         case .scaleChannels(let activation, let x, let factors, let factorsPerImage):
-            kernels.scale(&output, activation, memory + x, memory + factors, factorsPerImage, nil, y, share)
-        case .move(var input, let sources, let x): tk_move(&input, &output, sources, memory + x, y, share)
-        case .flatten(var input, let x): tk_flatten(&input, &output, memory + x, y, share)
-        case .rearrange(var input, let x): tk_rearrange(&input, &output, memory + x, y, share)
+            kernels.scale_channels(&output, activation, memory + x, memory + factors, factorsPerImage, y, share)
+        case .move(var input, let sources, let x): kernels.move(&input, &output, sources, memory + x, y, share)
+        case .flatten(var input, let x): kernels.flatten(&input, &output, memory + x, y, share)
+        case .rearrange(var input, let x): kernels.rearrange(&input, &output, memory + x, y, share)
         }
     }
 
     /// The memory may have been another value's before.
     private func clearPads(
-        of step: PlannedStep, _ output: inout tk_image, _ y: UnsafeMutablePointer<Float>, _ share: tk_share
+        of step: PlannedStep, _ output: inout tk_image, _ y: UnsafeMutableRawPointer, _ share: tk_share
     ) {
         let lead = step.output.layout.lead
         guard lead > 0 else { return }
         switch step.kernel {
         case .convolvePlanes, .convolveSparse:
             // Their kernels do the rest, after storing sums on pads.
-            if share.part == 0 { (y - lead).update(repeating: 0, count: lead) }
-        default: tk_clear_pads(&output, Int64(lead), y, share)
+            let bytes = lead * MemoryLayout<Float>.size
+            if share.part == 0 { memset(y - bytes, 0, bytes) }
+        default: kernels.clear_pads(&output, Int64(lead), y, share)
         }
     }
 }

@@ -34,8 +34,8 @@ struct Bench: AsyncParsableCommand {
         })
     var batch: [Int] = [1, 64]
 
-    @Option(help: "What is computed in.")
-    var precision: BenchPrecision = .fp32
+    @Option(help: "What values and weights are stored in; sums are in 32-bit floats either way.")
+    var precision: NativePrecision = .fp32
 
     @Option(
         help: ArgumentHelp(
@@ -62,14 +62,16 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let budget = threadArguments.budget
         let subjects = try models.map(BenchSubject.init(modelFile:)) + network.subjects(against: against)
-        Console.note("threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best().name)")
+        Console.note("threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best(for: precision).name)")
         if explain {
             for subject in subjects {
-                for size in batch { try Console.print(BenchExplanation(subject, batch: size).text) }
+                for size in batch {
+                    try Console.print(BenchExplanation(subject, batch: size, precision: precision).text)
+                }
             }
             return
         }
-        let rows = try BenchRun(subjects, batches: batch, threads: budget.count).rows()
+        let rows = try BenchRun(subjects, batches: batch, threads: budget.count, precision: precision).rows()
         try json ? Console.printJSON(rows.map(\.document)) : Console.print(table(rows))
     }
 
@@ -90,10 +92,7 @@ struct Bench: AsyncParsableCommand {
     }
 }
 
-/// What the native kernels compute in.
-enum BenchPrecision: String, CaseIterable, ExpressibleByArgument, Sendable {
-    case fp32
-}
+extension NativePrecision: ExpressibleByArgument {}
 
 /// The networks of `bench`: as `NetworkArguments`, with any number of methods.
 struct BenchNetworkArguments: ParsableArguments {

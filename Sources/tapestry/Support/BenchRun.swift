@@ -30,12 +30,17 @@ struct BenchRow {
     let subject: BenchSubject
     let batch: Int
     let threads: Int
+    let precision: NativePrecision
+    /// Bytes: weights as kernels have them, and what one caller's images take on their way.
+    let memory: (weights: Int, values: Int)
     private let times: [Double]
 
-    init(subject: BenchSubject, batch: Int, threads: Int, times: [Double]) {
+    init(subject: BenchSubject, batch: Int, _ network: NativeNetwork, times: [Double]) {
         self.subject = subject
         self.batch = batch
-        self.threads = threads
+        threads = network.threads
+        precision = network.precision
+        memory = network.memory
         self.times = times.sorted()
     }
 
@@ -66,20 +71,21 @@ struct BenchRow {
         let images_per_second: Double
         let macs: Int
         let gflops: Double
+        let weight_bytes: Int
+        let arena_bytes: Int
     }
 
     var document: Document {
         Document(
-            model: subject.name, method: subject.method, batch: batch, threads: threads, precision: "fp32",
+            model: subject.name, method: subject.method, batch: batch, threads: threads, precision: precision.rawValue,
             median_ms: median * 1e3, p10_ms: p10 * 1e3, p90_ms: p90 * 1e3, images_per_second: imagesPerSecond,
-            macs: subject.macs, gflops: gflops)
+            macs: subject.macs, gflops: gflops, weight_bytes: memory.weights, arena_bytes: memory.values)
     }
 }
 
 /// Measures networks turn by turn.
 struct BenchRun {
     private let contenders: [Contender]
-    private let threads: Int
 
     /// A planned network, its images and how often it runs for one measurement.
     private struct Contender {
@@ -101,11 +107,11 @@ struct BenchRun {
         }
     }
 
-    init(_ subjects: [BenchSubject], batches: [Int], threads: Int) throws {
-        self.threads = threads
+    init(_ subjects: [BenchSubject], batches: [Int], threads: Int, precision: NativePrecision) throws {
         contenders = try subjects.flatMap { subject in
             try batches.map { batch in
-                let network = try NativeNetwork(subject.model, batch: batch, threads: threads)
+                let network = try NativeNetwork(
+                    subject.model, batch: batch, threads: threads, precision: precision)
                 var stream = RandomStream(seed: 1, purpose: .certificate)
                 let images = (0..<batch * network.inputShape.count).map { _ in Float(stream.uniform(in: -1...1)) }
                 var contender = Contender(subject: subject, batch: batch, network: network, images: images)
@@ -127,7 +133,7 @@ struct BenchRun {
             rounds += 1
         }
         return zip(contenders, times).map {
-            BenchRow(subject: $0.subject, batch: $0.batch, threads: threads, times: $1)
+            BenchRow(subject: $0.subject, batch: $0.batch, $0.network, times: $1)
         }
     }
 }
@@ -139,10 +145,10 @@ struct BenchExplanation {
     private let images: Int
     private let steps: [StepProfile]
 
-    init(_ subject: BenchSubject, batch: Int) throws {
+    init(_ subject: BenchSubject, batch: Int, precision: NativePrecision) throws {
         self.subject = subject
         self.batch = batch
-        let network = try NativeNetwork(subject.model, batch: batch)
+        let network = try NativeNetwork(subject.model, batch: batch, precision: precision)
         images = network.imagesPerStep
         _ = network.profile(rounds: 2)
         steps = network.profile(rounds: 15)
