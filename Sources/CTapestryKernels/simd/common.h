@@ -44,23 +44,24 @@ FORCE_INLINE range part_of(int64_t count, tk_share share) {
 
 /// e^x to 2 units in the last place, for -87 <= x <= 88, to which it is brought; not-a-number stays.
 FORCE_INLINE vector exponential(vector x) {
-    x = x > 88 ? (vector)88 : x;
-    x = x < -87 ? (vector)-87 : x;
+    x = 88 < x ? (vector)88 : x;
+    x = -87 > x ? (vector)-87 : x;
     // x = n ln 2 + r. Adding 1.5 * 2^23 leaves n in the lowest bits.
     const vector shifted = multiply_add(x, all(1.44269504f), all(12582912));
     const vector n = shifted - 12582912;
     // ln 2 in two pieces, of which the first times n is exact.
     vector r = multiply_add(n, all(-0x1.62e4p-1f), x);
     r = multiply_add(n, all(-0x1.7f7d1cp-20f), r);
-    vector sum = all(1.f / 5040);
-    sum = multiply_add(sum, r, all(1.f / 720));
-    sum = multiply_add(sum, r, all(1.f / 120));
-    sum = multiply_add(sum, r, all(1.f / 24));
-    sum = multiply_add(sum, r, all(1.f / 6));
-    sum = multiply_add(sum, r, all(1.f / 2));
+    // The polynomial of degree 6 with the least relative error for |r| <= ln 2 / 2, which is 2e-9.
+    vector sum = all(0x1.6ab926p-10f);
+    sum = multiply_add(sum, r, all(0x1.126d64p-7f));
+    sum = multiply_add(sum, r, all(0x1.55589cp-5f));
+    sum = multiply_add(sum, r, all(0x1.55540ap-3f));
+    sum = multiply_add(sum, r, all(0x1.fffffap-2f));
     sum = multiply_add(sum, r, all(1));
     sum = multiply_add(sum, r, all(1));
-    return sum * (vector)(((integers)shifted + 127) << 23);
+    // n goes into the exponent, to which the lowest bits of `shifted` are brought.
+    return (vector)((integers)sum + ((integers)shifted << 23));
 }
 
 FORCE_INLINE vector activated(vector x, tk_activation activation) {
