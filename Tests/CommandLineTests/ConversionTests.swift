@@ -119,6 +119,8 @@ import Testing
                 }
                 expectClose(tensor, try #require(b.tensor.float32), within: Tolerance(absolute: 1e-6), a.name)
             }
+            let refused = try Program.run("convert", Fixture.path("acnet_train.hdf5"), "-o", "\(folder)/d.onnx")
+            #expect(refused.status == 64 && refused.errors.contains("--arch"), "\(refused.errors)")
         }
     }
 
@@ -212,7 +214,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("-o out.onnx", Int32(69), "ONNX"), ("-o out.zip", 64, "extension"), ("", 64, "--output"),
+        ("-o out.onnx --for-training --method acb", Int32(64), "ONNX"), ("-o out.zip", 64, "extension"),
+        ("-o out.onnx --pack ternary", 64, "only .safetensors"), ("", 64, "--output"),
         ("-o out.pt --for-training --keep-batch-norm", 64, "--keep-batch-norm"),
         ("-o out.pt --method acb", 64, "--arch"), ("-o out.pt --classes 3", 64, "--arch"),
         ("-o out.pt --arch ask/resnet14", 65, "the file lacks"), ("-o out.pt --for-training", 64, "--method"),

@@ -16,7 +16,8 @@ struct Convert: AsyncParsableCommand {
             the file. Where they differ by more than rounding explains, nothing is written and the exit code is 65.
 
             OUT's extension says the form: .safetensors, .pt (for Python's torch.load: the tensors under state_dict, \
-            named as the published programs name them), .hdf5 (as ACNet names tensors).
+            named as the published programs name them), .hdf5 (as ACNet names tensors), .onnx (for other programs to \
+            run: kernels dense, any number of images).
 
             With --for-training the way back: the model's weights in the network that --arch and --method name, such \
             as a dense network's in one of asymmetric blocks whose bars add nothing yet. Without --arch, --method \
@@ -32,6 +33,7 @@ struct Convert: AsyncParsableCommand {
               tapestry convert runs/a/best.safetensors -o a.safetensors --data ~/cifar
               tapestry convert finish.hdf5 -o finish_deploy.hdf5
               tapestry convert resnet20.pt -o a.safetensors --arch ec2t/resnet20
+              tapestry convert runs/a/best.safetensors -o a.onnx
               tapestry convert a.safetensors -o b.pt --for-training --method acb
               tapestry convert ternary.safetensors -o small.safetensors --pack entropy
             """)
@@ -78,6 +80,9 @@ struct Convert: AsyncParsableCommand {
         let form = try OutputForm(path: output, packing: pack)
         guard !OutputForm.isSameFile(model, output) else {
             throw CommandFailure(.usage, "\(output) is the model itself; name another file, lest the model be lost")
+        }
+        if forTraining, case .onnx = form {
+            throw CommandFailure(.usage, "\(output): ONNX is for deployed networks; write another form --for-training")
         }
         if networkArguments.arch == nil, !forTraining, try ACNetConversion.isNeeded(for: model) {
             return try report(await ACNetConversion(path: model).write(to: output, as: form))
