@@ -2,6 +2,7 @@ import Foundation
 import TapestryCore
 import TapestryFormats
 import TapestryMethods
+import TapestryRewrites
 import TapestryTestSupport
 import Testing
 
@@ -99,6 +100,22 @@ import Testing
                 "convert", dense, "-o", "\(folder)/c.pt", "--for-training", "--method", "ask:ASK_2")
             #expect(refused.status == 65 && refused.errors.contains("lie where this layer has none"))
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/c.pt"))
+        }
+    }
+
+    @Test func networksWithoutAModelGetFreshWeights() throws {
+        try withFolder { folder throws in
+            let (fresh, deployed) = ("\(folder)/a.safetensors", "\(folder)/b.safetensors")
+            let network = ["--arch", "ask/resnet8", "--method", "ask:ASK_5a", "--inputs", "1"]
+            let outcome = try Program.run(["convert", "-o", fresh, "--for-training"] + network)
+            #expect(outcome.status == 0 && outcome.output.contains("fresh weights"), "\(outcome.errors)")
+            let model = try ModelFile.read(fresh)
+            #expect(model.weights.tensors == Weights.initial(for: model.graph, seed: 1).tensors)
+            #expect(model.facts["architecture"] == "ask/resnet8" && model.facts["method"] == "ask:ASK_5a")
+            #expect(try Program.run(["convert", "-o", deployed] + network).status == 0)
+            #expect(try ModelFile.read(deployed).graph == model.graph.deployed())
+            let unnamed = try Program.run("convert", "-o", deployed)
+            #expect(unnamed.status == 64 && unnamed.errors.contains("--arch"), "\(unnamed.errors)")
         }
     }
 
