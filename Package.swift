@@ -10,6 +10,7 @@ let withTorch: [SwiftSetting] = hasLibtorch ? [.define("TAPESTRY_TORCH")] : []
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 var products: [Product] = [
     .library(name: "Tapestry", targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"]),
@@ -27,8 +28,9 @@ var targets: [Target] = [
     .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "Ccrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
-        name: "TapestryFormats", dependencies: ["TapestryCore", "CTurboJPEG", "Ccrypto", "Cspng", "Czlib", yams],
-        swiftSettings: strict),
+        name: "TapestryFormats",
+        dependencies: ["TapestryCore", "CTurboJPEG", "Ccrypto", "Cspng", "Czlib", swiftProtobuf, yams],
+        exclude: ["ONNX/Schema/README.md"], swiftSettings: strict),
     .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
     .target(name: "CTapestryKernels"),
     .target(name: "TapestryRuntime", dependencies: ["TapestryCore", "CTapestryKernels"], swiftSettings: strict),
@@ -135,6 +137,7 @@ let package = Package(
     products: products,
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: targets,

@@ -10,6 +10,7 @@ root=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd)
 cache=${TAPESTRY_HOME:-${XDG_CACHE_HOME:-${HOME:?HOME is not set; set TAPESTRY_HOME}/.cache}/tapestry}
 [[ $cache == /* ]] || cache=$PWD/$cache
 venv=$cache/torch-2.13.0
+peers=$cache/peers
 build=$root/.build
 
 say() { printf '%s\n' "tapestry: $*" >&2; }
@@ -143,6 +144,28 @@ need_test_packages() {
         cp "$wanted" "$venv/complete-tests" || status=1
     exec {lock}>&-
     return "$status"
+}
+
+# wanted_peers: what a complete environment of ./dev bench says of itself.
+wanted_peers() { printf '%s\n' "${TAPESTRY_LIBTORCH-}" && cat "$root/Benchmarks/peers/requirements.txt"; }
+
+complete_peers() { wanted_peers | cmp --silent - "$peers/complete"; }
+
+# need_peers: an environment of its own for the programs that ./dev bench compares with; it sees torch's, if that is
+# announced. 0 if it is there now.
+need_peers() {
+    local lock
+    ! complete_peers || return 0
+    need_debian python3 python3-venv
+    mkdir -p "$cache"
+    exec {lock}>"$cache/lock"
+    flock "$lock"
+    if ! complete_peers; then
+        quietly "installing the programs to compare with into $cache" \
+            "$root/Scripts/install-peers" "$peers" "${TAPESTRY_LIBTORCH-}" && wanted_peers >"$peers/complete"
+    fi
+    exec {lock}>&-
+    complete_peers
 }
 
 # --- All of it ---

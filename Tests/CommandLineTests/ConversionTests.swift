@@ -2,6 +2,7 @@ import Foundation
 import TapestryCore
 import TapestryFormats
 import TapestryMethods
+import TapestryRewrites
 import TapestryTestSupport
 import Testing
 
@@ -102,6 +103,22 @@ import Testing
         }
     }
 
+    @Test func networksWithoutAModelGetFreshWeights() throws {
+        try withFolder { folder throws in
+            let (fresh, deployed) = ("\(folder)/a.safetensors", "\(folder)/b.safetensors")
+            let network = ["--arch", "ask/resnet8", "--method", "ask:ASK_5a", "--inputs", "1"]
+            let outcome = try Program.run(["convert", "-o", fresh, "--for-training"] + network)
+            #expect(outcome.status == 0 && outcome.output.contains("fresh weights"), "\(outcome.errors)")
+            let model = try ModelFile.read(fresh)
+            #expect(model.weights.tensors == Weights.initial(for: model.graph, seed: 1).tensors)
+            #expect(model.facts["architecture"] == "ask/resnet8" && model.facts["method"] == "ask:ASK_5a")
+            #expect(try Program.run(["convert", "-o", deployed] + network).status == 0)
+            #expect(try ModelFile.read(deployed).graph == model.graph.deployed())
+            let unnamed = try Program.run("convert", "-o", deployed)
+            #expect(unnamed.status == 64 && unnamed.errors.contains("--arch"), "\(unnamed.errors)")
+        }
+    }
+
     /// ACNet's own file, without a word about its network.
     @Test func weightsAloneAreFusedByTheirNames() throws {
         try withFolder { folder throws in
@@ -119,6 +136,8 @@ import Testing
                 }
                 expectClose(tensor, try #require(b.tensor.float32), within: Tolerance(absolute: 1e-6), a.name)
             }
+            let refused = try Program.run("convert", Fixture.path("acnet_train.hdf5"), "-o", "\(folder)/d.onnx")
+            #expect(refused.status == 64 && refused.errors.contains("--arch"), "\(refused.errors)")
         }
     }
 
@@ -212,7 +231,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("-o out.onnx", Int32(69), "ONNX"), ("-o out.zip", 64, "extension"), ("", 64, "--output"),
+        ("-o out.onnx --for-training --method acb", Int32(64), "ONNX"), ("-o out.zip", 64, "extension"),
+        ("-o out.onnx --pack ternary", 64, "only .safetensors"), ("", 64, "--output"),
         ("-o out.pt --for-training --keep-batch-norm", 64, "--keep-batch-norm"),
         ("-o out.pt --method acb", 64, "--arch"), ("-o out.pt --classes 3", 64, "--arch"),
         ("-o out.pt --arch ask/resnet14", 65, "the file lacks"), ("-o out.pt --for-training", 64, "--method"),

@@ -9,7 +9,8 @@ public enum Python {
     }
 
     public static var isHere: Bool { interpreter != nil }
-    public static let skipped: Comment = "SKIPPED: TAPESTRY_PYTHON names no Python with torch, h5py and safetensors"
+    public static let skipped: Comment =
+        "SKIPPED: TAPESTRY_PYTHON names no Python with the packages of Scripts/test-requirements.txt"
 
     private static let interpreter = ProcessInfo.processInfo.environment["TAPESTRY_PYTHON"]
 

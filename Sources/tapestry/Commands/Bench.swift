@@ -130,9 +130,7 @@ struct BenchNetworkArguments: ParsableArguments {
             arguments.method = method == "dense" ? nil : method
             (arguments.classes, arguments.imageSize, arguments.channels) = (classes, imageSize, channels)
             arguments.variant = variant
-            let network = try arguments.network()
-            let model = try network.model ?? Model(graph: network.graph, weights: .initial(for: network.graph, seed: 1))
-            return try BenchSubject(name: arch, method: method, model)
+            return try BenchSubject(name: arch, method: method, arguments.freshModel())
         }
     }
 }

@@ -8,7 +8,7 @@ import TapestryRewrites
 struct Convert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Turn a trained network into the cheapest equivalent one, with proof that it is equivalent.",
-        usage: "tapestry convert MODEL -o OUT [--data DIR] [--for-training] [--json] …",
+        usage: "tapestry convert MODEL | --arch A -o OUT [--data DIR] [--json] …",
         discussion: """
             Batch norms are folded into the layers before them, the branches of asymmetric blocks become one kernel, \
             shifts become the taps of the next convolution, dropout goes. Both networks then run in double precision \
@@ -16,11 +16,15 @@ struct Convert: AsyncParsableCommand {
             the file. Where they differ by more than rounding explains, nothing is written and the exit code is 65.
 
             OUT's extension says the form: .safetensors, .pt (for Python's torch.load: the tensors under state_dict, \
-            named as the published programs name them), .hdf5 (as ACNet names tensors).
+            named as the published programs name them), .hdf5 (as ACNet names tensors), .onnx (for other programs to \
+            run: kernels dense, any number of images).
 
             With --for-training the way back: the model's weights in the network that --arch and --method name, such \
             as a dense network's in one of asymmetric blocks whose bars add nothing yet. Without --arch, --method \
             rewrites the model's own network.
+
+            Without MODEL the network that --arch names is converted with fresh weights: to see how fast another program \
+            runs it, before it is trained.
 
             --pack makes a .safetensors file smaller and loses nothing: every command reads it, and checks by a digest that \
             the weights are those that were packed.
@@ -32,12 +36,15 @@ struct Convert: AsyncParsableCommand {
               tapestry convert runs/a/best.safetensors -o a.safetensors --data ~/cifar
               tapestry convert finish.hdf5 -o finish_deploy.hdf5
               tapestry convert resnet20.pt -o a.safetensors --arch ec2t/resnet20
+              tapestry convert runs/a/best.safetensors -o a.onnx
+              tapestry convert --arch ask/vgg16 --method ask:ASK_4a -o fresh.onnx
               tapestry convert a.safetensors -o b.pt --for-training --method acb
               tapestry convert ternary.safetensors -o small.safetensors --pack entropy
             """)
 
-    @Argument(help: "A model file; or, with --arch, a bare checkpoint.", completion: .file())
-    var model: String
+    @Argument(
+        help: "A model file; or, with --arch, a bare checkpoint, or nothing for fresh weights.", completion: .file())
+    var model: String?
 
     @Option(name: [.short, .customLong("output")], help: "The file to write.", completion: .file())
     var output: String
@@ -68,6 +75,9 @@ struct Convert: AsyncParsableCommand {
     var json = false
 
     mutating func validate() throws {
+        if model == nil, networkArguments.arch == nil {
+            throw ValidationError("name a model, or by --arch a network, as ask/resnet20 (`tapestry archs` lists them)")
+        }
         if forTraining, keepBatchNorm {
             throw ValidationError(
                 "--keep-batch-norm is about deploying, --for-training about the way back; give one of them")
@@ -76,10 +86,13 @@ struct Convert: AsyncParsableCommand {
 
     func run() async throws {
         let form = try OutputForm(path: output, packing: pack)
-        guard !OutputForm.isSameFile(model, output) else {
+        if let model, OutputForm.isSameFile(model, output) {
             throw CommandFailure(.usage, "\(output) is the model itself; name another file, lest the model be lost")
         }
-        if networkArguments.arch == nil, !forTraining, try ACNetConversion.isNeeded(for: model) {
+        if forTraining, case .onnx = form {
+            throw CommandFailure(.usage, "\(output): ONNX is for deployed networks; write another form --for-training")
+        }
+        if let model, networkArguments.arch == nil, !forTraining, try ACNetConversion.isNeeded(for: model) {
             return try report(await ACNetConversion(path: model).write(to: output, as: form))
         }
         let source = try self.source()
@@ -89,13 +102,13 @@ struct Convert: AsyncParsableCommand {
         let count = try inputs ?? Self.affordableInputs(Count(source.graph).macs)
         let taken = images.prefix(count / 2)
         let certificate = try await certificate(source, result, random: count - taken.count, images: Array(taken))
-        guard certificate.holds else { throw Self.failure(certificate, model: model) }
+        guard certificate.holds else { throw Self.failure(certificate, model: title) }
         var certified = result
         certified.facts[Certificate.fact] = try certificate.json
         let packing = try form.write(certified, layout: forTraining ? .training : .deployed, to: output)
         try report(
             ConversionReport(
-                model: model, output: output, source: try .init(source), result: try .init(result),
+                model: title, output: output, source: try .init(source), result: try .init(result),
                 certificate: certificate, packing: packing))
     }
 }
@@ -105,7 +118,11 @@ extension Packing: ExpressibleByArgument {}
 // MARK: - From what and to what
 
 extension Convert {
+    /// What is converted, for texts.
+    private var title: String { model ?? "\(networkArguments.title), fresh weights" }
+
     private func source() throws -> Model {
+        guard let model else { return try networkArguments.freshModel() }
         guard forTraining else { return try networkArguments.model(at: model) }
         // Options name what to train; of the file they say something only where it does not say itself what it is.
         guard networkArguments.arch != nil else { return try NetworkArguments.selfDescribingModel(at: model) }
@@ -124,11 +141,12 @@ extension Convert {
 
     private func deployed(_ source: Model) throws -> Model {
         do { return try source.deployed(keepBatchNorm ? .inBranches : .everywhere).model } catch {
-            throw FormatError(file: model, reason: "\(error)")
+            throw FormatError(file: title, reason: "\(error)")
         }
     }
 
     private func trainable(_ source: Model) throws -> Model {
+        guard let model else { return source }
         let (target, method) = try target(for: source)
         do {
             var result = try source.retrainable(as: target, initial: Weights.initial(for: target, seed: 1))
@@ -173,10 +191,10 @@ extension Convert {
     private func images(for source: Model) throws -> [Tensor<Float>] {
         guard let directory = dataArguments.data else { return [] }
         let opened = try DatasetKind.open(dataArguments.dataset, directory: directory, split: .test)
-        let classifier = try ImageClassifier(Network(source, path: model), for: opened.dataset)
+        let classifier = try ImageClassifier(Network(source, path: title), for: opened.dataset)
         let preprocessing = try source.preprocessing(
             for: opened.dataset, of: opened.kind, classifier: classifier, asked: normalizationArguments.normalize,
-            path: model)
+            path: title)
         let count = min(dataArguments.limitTest ?? 16, opened.dataset.count)
         let loader = try Loader(
             opened.dataset, order: Array(0..<count), preprocessing: preprocessing,

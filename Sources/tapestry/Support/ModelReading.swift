@@ -28,6 +28,19 @@ extension NetworkArguments {
             to: [{ network.graph }, { try network.graph.deployed(.inBranches) }, { try network.graph.deployed() }])
     }
 
+    /// The network that the options name, with fresh weights, which are the same every time, or with those of the model
+    /// file that --arch names.
+    ///
+    /// Throws: as `network(implied:)`.
+    func freshModel() throws -> Model {
+        let network = try network()
+        if let model = network.model { return model }
+        var model = try Model(graph: network.graph, weights: .initial(for: network.graph, seed: 1))
+        model.facts["architecture"] = arch
+        model.facts["method"] = try assignment()?.text ?? "dense"
+        return model
+    }
+
     /// The model that a checkpoint's weights and the first of the graphs that they fit make.
     ///
     /// Throws: `FormatError` that says how they differ from the graph that they come nearest to.

@@ -174,6 +174,9 @@ struct NetworkArguments: ParsableArguments {
         }
     }
 
+    /// The network's name and what shapes it, for titles. Precondition: --arch is given.
+    var title: String { title(of: arch!) }
+
     private func title(of network: String) -> String {
         (methodConfig ?? method).map { "\(network) \($0)" } ?? network
     }

@@ -8,6 +8,8 @@ enum OutputForm {
     case safetensors(Packing?)
     case pyTorch
     case hdf5
+    /// Networks as they are deployed, never as they are to be trained.
+    case onnx
 
     /// Throws: `CommandFailure` for an extension that stands for none, or for a form whose weights are never packed.
     init(path: String, packing: Packing?) throws {
@@ -17,12 +19,11 @@ enum OutputForm {
             return
         case "pt", "pth": self = .pyTorch
         case "hdf5", "h5": self = .hdf5
-        case "onnx":
-            throw CommandFailure(
-                .unavailable, "\(path): ONNX is not written yet; write .safetensors, .pt or .hdf5 instead")
+        case "onnx": self = .onnx
         default:
             throw CommandFailure(
-                .usage, "\(path): its extension says no form that is written; it can be .safetensors, .pt or .hdf5")
+                .usage,
+                "\(path): its extension says no form that is written; it can be .safetensors, .pt, .hdf5 or .onnx")
         }
         if packing != nil {
             throw CommandFailure(
@@ -32,13 +33,15 @@ enum OutputForm {
 
     /// Writes the model; says what packing made of it, if it is asked for.
     ///
-    /// Throws: `WriteError`; `FormatError` for names that HDF5 cannot hold; `CommandFailure` if nothing is to be packed.
+    /// Precondition: a model for ONNX is a deployed one. Throws: `WriteError`; `FormatError` for what HDF5 or ONNX cannot
+    /// hold; `CommandFailure` if nothing is to be packed.
     func write(_ model: Model, layout: StateDict.Layout, to path: String) throws -> PackingReport? {
         switch self {
         case .safetensors(let packing): return try Self.write(try ModelFile.file(of: model), packing, to: path)
         case .pyTorch: try ModelFile.writePyTorch(model, layout: layout, to: path)
         case .hdf5:
             try ACNetFile.write(StateDict.tensors(of: model, layout: layout), to: path, attributes: model.facts)
+        case .onnx: try ONNXFile.write(FrozenModel(model), to: path, producerVersion: Tapestry.version)
         }
         return nil
     }
@@ -50,6 +53,8 @@ enum OutputForm {
             return try Self.write(SafetensorsFile(metadata: facts, tensors: tensors), packing, to: path)
         case .pyTorch: try PyTorchCheckpoint.write(tensors, to: path, under: "state_dict", facts: facts)
         case .hdf5: try ACNetFile.write(tensors, to: path, attributes: facts)
+        case .onnx:
+            throw CommandFailure(.usage, "\(path): an ONNX file holds a network, too; name the model's by --arch")
         }
         return nil
     }
