@@ -13,6 +13,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         case dropout = 4
         case test = 5
         case certificate = 6
+        case measurement = 7
     }
 
     private var state: UInt64

@@ -28,12 +28,13 @@ public final class NativeNetwork: Sendable {
 
     /// Plans `model` for `batch` images at a time, the number for which it is fastest: any other works too. Precondition:
     /// `threads > 0`, `batch > 0`; an `instructionSet` is one for the precision.
+    /// `tuning` is what `Tuning.measured` has found for the same arguments.
     ///
     /// Throws `GraphError` where the graph breaks a rule, `UnknownInstructionSet` where `instructionSet` is not given and
     /// `TAPESTRY_ISA` names none.
     public init(
         _ model: FrozenModel, batch: Int = 1, threads: Int = 1, precision: NativePrecision = .fp32,
-        instructionSet: InstructionSet? = nil
+        instructionSet: InstructionSet? = nil, tuning: Tuning? = nil
     ) throws {
         self.instructionSet = try instructionSet ?? InstructionSet.best(for: precision)
         precondition(batch > 0 && threads > 0 && self.instructionSet.precision == precision)
@@ -42,7 +43,9 @@ public final class NativeNetwork: Sendable {
         let shapes = try model.graph.outputShapes()
         let index = model.graph.nodes.firstIndex { $0.name == model.graph.outputName }!
         outputShape = shapes[index]
-        plan = try Plan(model, batch: batch, threads: threads, instructionSet: self.instructionSet)
+        plan = Plan(
+            try PlanChoice.best(
+                for: model, batch: batch, threads: threads, self.instructionSet, tuning: tuning))
     }
 
     /// The network's value for N x C x H x W images: N x `outputShape`.

@@ -20,17 +20,10 @@ extension NativeNetwork {
     /// Measures each step on one thread: `rounds` times a piece of the batch that the network is planned for, of random
     /// pixels. The piece has `imagesPerStep` images. Precondition: `rounds > 0`.
     public func profile(rounds: Int) -> [StepProfile] {
-        var stream = RandomStream(seed: 0, purpose: .test)
-        let images = (0..<imagesPerStep * inputShape.count).map { _ in Float(stream.uniform(in: -1...1)) }
-        let context = Context(plan)
-        var times = [[Double]](repeating: [], count: plan.steps.count)
-        for _ in 0..<rounds {
-            for (step, time) in context.times(of: images).enumerated() { times[step].append(time) }
-        }
-        return zip(plan.steps, times).map { step, times in
+        zip(plan.steps, Context(plan).medianTimes(rounds: rounds)).map { step, seconds in
             StepProfile(
                 nodes: step.nodes, kernel: step.kernel.description, macs: step.macs, denseMacs: step.denseMacs,
-                computedMacs: step.computedMacs, seconds: times.sorted()[times.count / 2])
+                computedMacs: step.computedMacs, seconds: seconds)
         }
     }
 

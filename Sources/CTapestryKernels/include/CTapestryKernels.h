@@ -100,14 +100,14 @@ typedef struct {
     int32_t part, parts;
 } tk_share;
 
-/// A convolution of each channel by itself. Weights lie as [tap][input.pixel].
+/// A convolution of each channel by itself. Weights lie as [tap][input.pixel]; the input has pads as far as taps reach.
 typedef struct {
     tk_image input, output;
     int32_t stride_height, stride_width;
     tk_activation activation;
     int32_t tap_count;
-    /// Their ranges of channels are not used.
-    const tk_tap *taps;
+    /// From the pixel at (i * stride, j * stride) to what output (i, j) reads, in elements.
+    const int32_t *offsets;
     const float *weights;
     /// One for each channel, padded as a pixel is.
     const float *bias;

@@ -7,7 +7,7 @@ enum Arrangement {
 }
 
 /// The ways in which a convolution may be computed.
-enum ConvolutionKernel {
+enum ConvolutionKernel: String, CaseIterable {
     /// Vectors of outputs, channels last; outputs whose supports differ share a vector's taps.
     case taps
     /// Vectors of positions in planes, four outputs of one support at a time.
@@ -26,27 +26,33 @@ struct ArrangedNetwork {
     private(set) var steps: [LoweredStep] = []
     /// How each convolution is computed, by its step.
     private(set) var kernels: [Int: ConvolutionKernel] = [:]
+    /// What that takes for an image, in multiplications of vectors; by taps, for one position.
+    private(set) var kernelCosts: [Int: Double] = [:]
     let output: Int
 
     /// The same value in the other arrangement, where somebody has wanted it.
     private var twins: [Int: Int] = [:]
 
     /// The instruction set decides which kernels are cheapest. Neither the batch nor threads have a say, so that
-    /// results do not depend on them.
-    init(_ lowering: Lowering, _ instructionSet: InstructionSet) {
+    /// results do not depend on them. `wanted` names kernels for layers by the names of their first nodes; where one
+    /// cannot be, it is passed over.
+    init(
+        _ lowering: Lowering, _ instructionSet: InstructionSet,
+        wanted: (_ layer: String) -> ConvolutionKernel? = { _ in nil }
+    ) {
         values = lowering.values
         arrangements = Array(repeating: .channelsLast, count: values.count)
         output = lowering.output
         for var step in lowering.steps {
-            let kernel = cheapestKernel(for: step, instructionSet)
-            let arrangement = kernel?.arrangement ?? .channelsLast
+            let choice = cheapestKernel(for: step, instructionSet, wanted: wanted(step.nodes[0]))
+            let arrangement = choice?.kernel.arrangement ?? .channelsLast
             arrangements[step.output] = arrangement
             for place in step.inputs.indices where arrangements[step.inputs[place]] != arrangement {
                 let value = step.inputs[place]
                 if twins[value] == nil { twins[value] = rearrange(value, to: arrangement, for: step) }
                 step.inputs[place] = twins[value]!
             }
-            kernels[steps.count] = kernel
+            if let choice { (kernels[steps.count], kernelCosts[steps.count]) = choice }
             steps.append(step)
         }
         // The output is a vector, which no convolution in planes makes.
@@ -63,15 +69,15 @@ struct ArrangedNetwork {
 
     /// Nil for all that is no convolution over channels.
     private func cheapestKernel(
-        for step: LoweredStep, _ instructionSet: InstructionSet
-    ) -> ConvolutionKernel? {
+        for step: LoweredStep, _ instructionSet: InstructionSet, wanted: ConvolutionKernel?
+    ) -> (kernel: ConvolutionKernel, cost: Double)? {
         guard case .convolution(let layer) = step.kind, !layer.convolution.isDepthwise else { return nil }
-        // Planes are for floats only.
-        guard instructionSet.precision == .fp32 else { return .taps }
         let lanes = instructionSet.lanes
         let (input, output) = (values[step.inputs[0]], values[step.output])
-        var costs = [(ConvolutionKernel.taps, layer.convolution.costOfTaps(on: output, lanes: lanes))]
-        if layer.convolution.keepsSize(input, output), !output.isVector {
+        let perPosition = layer.convolution.costPerPosition(lanes: lanes)
+        var costs = [(ConvolutionKernel.taps, perPosition * Double(output.height * output.width))]
+        // Planes are for floats only.
+        if instructionSet.precision == .fp32, layer.convolution.keepsSize(input, output), !output.isVector {
             // Its own result has to be rearranged too, if it has no such neighbours; they mostly share.
             let rearranging = Double(output.count) / 2
             costs.append((.planes, layer.convolution.costInPlanes(on: output, lanes: lanes) + rearranging))
@@ -81,7 +87,31 @@ struct ArrangedNetwork {
             let strangers = step.inputs.filter { arrangements[$0] != kernel.arrangement && twins[$0] == nil }
             return strangers.reduce(cost) { $0 + Double(values[$1].count) }
         }
-        return costs.min { total($0.0, $0.1) < total($1.0, $1.1) }!.0
+        let (kernel, cost) =
+            costs.first { $0.0 == wanted && $0.1 < .infinity }
+            ?? costs.min { total($0.0, $0.1) < total($1.0, $1.1) }!
+        return (kernel, kernel == .taps ? perPosition : cost)
+    }
+}
+
+extension ArrangedNetwork {
+    /// Multiply-adds of a step's support for one image.
+    func macs(of step: LoweredStep) -> Int {
+        guard case .convolution(let layer) = step.kind else { return 0 }
+        let output = values[step.output]
+        return layer.convolution.weightCount * output.height * output.width
+    }
+
+    /// Those of a dense kernel in its place.
+    func denseMacs(of step: LoweredStep) -> Int {
+        guard case .convolution(let layer) = step.kind else { return 0 }
+        let output = values[step.output]
+        return layer.convolution.denseWeightShape.count * output.height * output.width
+    }
+
+    /// A step of a few microseconds takes longer where another processor has to fetch what it reads.
+    func isWorthSharing(_ step: LoweredStep, images: Int) -> Bool {
+        max(macs(of: step), 4 * values[step.output].count) * images > 400_000
     }
 }
 
@@ -91,10 +121,6 @@ extension Convolution {
     /// Whether it maps pixels to pixels at the same place.
     func keepsSize(_ input: Extents, _ output: Extents) -> Bool {
         stride == .square(1) && input.height == output.height && input.width == output.width
-    }
-
-    fileprivate func costOfTaps(on output: Extents, lanes: Int) -> Double {
-        costPerPosition(lanes: lanes) * Double(output.height * output.width)
     }
 
     /// Infinite where supports' outputs are not by fours.
@@ -116,7 +142,7 @@ extension LayerWeights {
         let copies = SparseGrid(self, pitch: output.width, lanes: lanes).copies.count
         // Whatever the pitch turns out to be with other layers' zeros between rows.
         let reach = (convolution.kernel.height - 1) * convolution.dilation.height
-        guard
+        guard (convolution.kernel.width - 1) * convolution.dilation.width <= ValueLayout.planeMargin / 2,
             PackedSparse.canPlace(
                 channels: channels, copies: convolution.kernel.area, pitch: output.width + 2 * reach, rows: reach,
                 lanes: lanes)

@@ -64,12 +64,13 @@ struct PackedConvolution {
         var words: [Word] = []
         for (index, tap) in Tap.all(of: convolution.kernel).enumerated() {
             for range in span.taps.ranges(at: index) {
-                let first = words.count
-                words += stride(from: range.lowerBound, to: range.upperBound, by: wordElements).map {
+                let count = words.count
+                // An odd number of channels from an odd one on would end with half a word of the next pixel.
+                let first = range.count % wordElements == 0 ? range.lowerBound : range.lowerBound / 2 * 2
+                words += stride(from: first, to: range.upperBound, by: wordElements).map {
                     Word(tap: tap, channels: $0..<min($0 + wordElements, range.upperBound))
                 }
-                collection.taps.append(
-                    convolution.tap(tap, firstChannel: range.lowerBound, words: words.count - first))
+                collection.taps.append(convolution.tap(tap, firstChannel: first, words: words.count - count))
             }
         }
         return words
@@ -135,24 +136,25 @@ extension Convolution {
 
 /// A depthwise convolution's weights as kernels read them.
 struct PackedDepthwise {
-    let firstTap: Int
+    let offsets: Int
     let tapCount: Int
     let weights: Int
     let bias: Int
 
-    init(_ layer: LayerWeights, in collection: inout PlanStorage.Collection) {
+    init(_ layer: LayerWeights, input: tk_image, in collection: inout PlanStorage.Collection) {
         let convolution = layer.convolution
         let (channels, area) = (convolution.outputChannels, convolution.kernel.area)
         let pixel = ValueLayout.pixel(channels: channels)
-        firstTap = collection.taps.count
+        offsets = collection.integers.count
         var packed: [Float] = []
         for (index, tap) in Tap.all(of: convolution.kernel).enumerated() {
             let weights = (0..<channels).map { Float(Double(layer.dense[$0 * area + index]) * layer.scale[$0]) }
             guard weights.contains(where: { $0 != 0 }) else { continue }
-            collection.taps.append(convolution.tap(tap, firstChannel: 0, words: 1))
+            let place = convolution.tap(tap, firstChannel: 0, words: 1)
+            collection.integers.append(Int32(Int64(place.row) * input.row + Int64(place.column * input.pixel)))
             packed += weights + repeatElement(0, count: pixel - channels)
         }
-        tapCount = collection.taps.count - firstTap
+        tapCount = collection.integers.count - offsets
         weights = collection.append(packed)
         bias = collection.append(layer.bias.map { Float($0) }, paddedTo: pixel)
     }

@@ -44,13 +44,13 @@ struct PackedSparse {
         collection.copies += grid.copies
         room = (copyCount * channels + 1) * length
         bias = collection.append(layer.bias.map { Float($0) })
-        (terms, ends) = (collection.terms.count, collection.ends.count)
+        (terms, ends) = (collection.terms.count, collection.integers.count)
         sliceCount = (channels + Self.slice - 1) / Self.slice
         var count = 0
         for slice in 0..<sliceCount {
             let range = slice * Self.slice..<min((slice + 1) * Self.slice, channels)
             for output in 0..<convolution.outputChannels {
-                collection.ends.append(Int32(collection.terms.count - terms))
+                collection.integers.append(Int32(collection.terms.count - terms))
                 let weights = layer.nonzeroWeights(of: output, in: range)
                 count += weights.count
                 let places = weights.map { weight in
@@ -61,7 +61,7 @@ struct PackedSparse {
             }
         }
         termCount = count
-        collection.ends.append(Int32(collection.terms.count - terms))
+        collection.integers.append(Int32(collection.terms.count - terms))
     }
 
     /// In fours; what the last one has too many reads what is read anyway, times zero.

@@ -19,32 +19,20 @@ final class Plan: @unchecked Sendable {
     let room: Int
     let storage: PlanStorage
 
-    /// Throws `GraphError` where the graph breaks a rule.
-    init(_ model: FrozenModel, batch: Int, threads: Int, instructionSet: InstructionSet) throws(GraphError) {
-        let (batch, threads) = (max(1, batch), max(1, threads))
-        // Fewer images than this leave vectors of images half empty.
-        runsChunks = batch >= 8 * threads
-        capacity = runsChunks ? Self.chunk(of: batch, threads: threads) : min(batch, 16)
-        self.threads = threads
-        self.instructionSet = instructionSet
-        var builder = PlanBuilder(
-            ArrangedNetwork(try Lowering(model), instructionSet), images: capacity,
-            sharesSteps: !runsChunks && threads > 1, threads: threads,
-            instructionSet: instructionSet)
-        builder.placeValues()
+    init(_ choice: PlanChoice) {
+        let placed = choice.placed
+        threads = choice.threads
+        instructionSet = placed.instructionSet
+        runsChunks = choice.runsChunks
+        capacity = placed.images
+        var builder = PlanBuilder(placed, sharesSteps: choice.sharesSteps, threads: threads)
         let (steps, storage) = builder.plannedSteps()
         self.steps = steps
         self.storage = storage
-        input = builder.value(0)
-        output = builder.value(builder.network.output)
-        arenaSize = builder.arena.size * instructionSet.precision.elementSize
+        input = placed.value(0)
+        output = placed.value(placed.network.output)
+        arenaSize = placed.arena.size * instructionSet.precision.elementSize
         room = (builder.room + 63) / 64 * 64
-    }
-
-    /// Equal pieces of at most 16 images, as many for each thread.
-    private static func chunk(of batch: Int, threads: Int) -> Int {
-        let pieces = ((batch + 15) / 16 + threads - 1) / threads * threads
-        return (batch + pieces - 1) / pieces
     }
 }
 

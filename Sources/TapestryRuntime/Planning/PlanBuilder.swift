@@ -1,96 +1,23 @@
 import CTapestryKernels
 import TapestryCore
 
-/// Turns a lowered network into a plan: walks and layouts first, then packed weights and kernels' arguments.
+/// Turns a placed network into steps: packed weights and kernels' arguments.
 struct PlanBuilder {
-    let network: ArrangedNetwork
-    private let images: Int
+    private let placed: PlacedNetwork
     private let sharesSteps: Bool
     private let threads: Int
-    private let instructionSet: InstructionSet
-    private var walks: [Int: Walk] = [:]
-    private var layouts: [ValueLayout] = []
-    private(set) var arena = ArenaLayout(sizes: [], lifetimes: [])
     /// Bytes that a thread needs beside the values for what its kernels work with.
     private(set) var room = 1
 
-    init(
-        _ network: ArrangedNetwork, images: Int, sharesSteps: Bool, threads: Int, instructionSet: InstructionSet
-    ) {
-        self.network = network
-        self.images = images
+    init(_ placed: PlacedNetwork, sharesSteps: Bool, threads: Int) {
+        self.placed = placed
         self.sharesSteps = sharesSteps
         self.threads = threads
-        self.instructionSet = instructionSet
     }
 
-    func value(_ index: Int) -> PlacedValue {
-        PlacedValue(
-            layout: layouts[index],
-            place: (arena.places[index] + layouts[index].lead) * instructionSet.precision.elementSize)
-    }
-
-    // MARK: - Layouts
-
-    /// Values of one size have the same pads, whoever reads them: they can then be added, and walked with one pitch.
-    mutating func placeValues() {
-        var pads: [PadsKey: Pads] = [:]
-        for (index, step) in network.steps.enumerated() {
-            guard case .convolution(let layer) = step.kind, let kernel = network.kernels[index] else { continue }
-            let (input, output) = (network.values[step.inputs[0]], network.values[step.output])
-            var needed = layer.convolution.pads(from: input, to: output)
-            switch kernel {
-            case .taps:
-                let walk = Walk.cheapest(
-                    for: layer.convolution, from: input, to: output, images: images, instructionSet)
-                walks[index] = walk
-                needed = walk.pads
-            case .planes: break
-            case .sparse: needed.columns = 0
-            }
-            pads[key(step.inputs[0]), default: Pads()].formUnion(needed)
-        }
-        layouts = network.values.indices.map {
-            ValueLayout(
-                network.values[$0], pads: pads[key($0)] ?? Pads(), arrangement: network.arrangements[$0],
-                elementSize: instructionSet.precision.elementSize, holdsFloats: holdsFloats($0))
-        }
-        arena = ArenaLayout(sizes: layouts.map { $0.size(images: images) }, lifetimes: lifetimes)
-    }
-
-    /// Class scores are not rounded, where a convolution or linear layer makes them and nobody else takes them.
-    private func holdsFloats(_ value: Int) -> Bool {
-        guard instructionSet.precision != .fp32, value == network.output,
-            let step = network.steps.firstIndex(where: { $0.output == value }), network.kernels[step] == .taps,
-            !network.steps.contains(where: { $0.inputs.contains(value) })
-        else { return false }
-        return [.identity, .relu].contains(network.steps[step].activation)
-    }
-
-    /// Values that share their pads.
-    private struct PadsKey: Hashable {
-        let size: Size
-        let arrangement: Arrangement
-    }
-
-    private func key(_ value: Int) -> PadsKey {
-        let extents = network.values[value]
-        return PadsKey(
-            size: Size(height: extents.height, width: extents.width), arrangement: network.arrangements[value])
-    }
-
-    /// From the step that makes a value to the last that takes it. The input is there before the first step, the output
-    /// after the last.
-    private var lifetimes: [ClosedRange<Int>] {
-        var lifetimes = Array(repeating: -1 ... -1, count: network.values.count)
-        for (index, step) in network.steps.enumerated() {
-            lifetimes[step.output] = index...index
-            for input in step.inputs { lifetimes[input] = lifetimes[input].lowerBound...index }
-        }
-        let output = network.output
-        lifetimes[output] = lifetimes[output].lowerBound...network.steps.count
-        return lifetimes
-    }
+    private var network: ArrangedNetwork { placed.network }
+    private var instructionSet: InstructionSet { placed.instructionSet }
+    private var layouts: [ValueLayout] { placed.layouts }
 
     // MARK: - Steps
 
@@ -111,26 +38,26 @@ struct PlanBuilder {
         let storage = PlanStorage(collection)
         let steps = zip(network.steps, drafts).map { step, draft in
             PlannedStep(
-                kernel: kernel(of: step, draft, storage), output: value(step.output), isShared: isShared(step),
-                nodes: step.nodes, macs: macs(of: step),
-                denseMacs: denseMacs(of: step), computedMacs: computedMacs(of: step, draft))
+                kernel: kernel(of: step, draft, storage), output: placed.value(step.output), isShared: sharesSteps && network.isWorthSharing(step, images: placed.images),
+                nodes: step.nodes, macs: network.macs(of: step),
+                denseMacs: network.denseMacs(of: step), computedMacs: computedMacs(of: step, draft))
         }
         return (steps, storage)
     }
 
     private mutating func draft(of index: Int, in collection: inout PlanStorage.Collection) -> Draft {
         let step = network.steps[index]
-        let x = value(step.inputs[0])
+        let x = placed.value(step.inputs[0])
         switch step.kind {
         case .convolution(let layer):
             guard let kernel = network.kernels[index] else {
-                return .convolveDepthwise(PackedDepthwise(layer, in: &collection), layer.convolution)
+                return .convolveDepthwise(PackedDepthwise(layer, input: x.layout.image, in: &collection), layer.convolution)
             }
             return draft(of: layer, at: index, by: kernel, in: &collection)
         case .maxPool(let pooling): return .ready(.pool(pool(pooling, step, takesMean: false), x: x.place))
         case .averagePool(let pooling): return .ready(.pool(pool(pooling, step, takesMean: true), x: x.place))
         case .globalAveragePool: return .ready(.poolGlobally(x.layout.image, x: x.place))
-        case .add: return .ready(.add(step.activation.kernel, a: x.place, b: value(step.inputs[1]).place))
+        case .add: return .ready(.add(step.activation.kernel, a: x.place, b: placed.value(step.inputs[1]).place))
         case .activate: return .ready(.add(step.activation.kernel, a: x.place, b: nil))
         case .scale(let factors, let offsets):
             let pixel = Int(x.layout.image.pixel)
@@ -138,7 +65,7 @@ struct PlanBuilder {
                 factors: collection.append(factors, paddedTo: pixel),
                 offsets: collection.append(offsets, paddedTo: pixel))
         case .scaleChannels:
-            let factors = value(step.inputs[1])
+            let factors = placed.value(step.inputs[1])
             return .ready(
                 .scaleChannels(
                     step.activation.kernel, x: x.place, factors: factors.place,
@@ -163,7 +90,7 @@ struct PlanBuilder {
                 layer, lanes: instructionSet.lanes, wordElements: instructionSet.wordElements,
                 inPlanes: kernel == .planes, in: &collection)
             room = max(room, packed.mostTaps * MemoryLayout<tk_entry>.size)
-            guard let walk = walks[index] else { return .convolvePlanes(packed, layer.convolution) }
+            guard let walk = placed.walks[index] else { return .convolvePlanes(packed, layer.convolution) }
             return .convolve(packed, layer.convolution, walk)
         case .sparse:
             let layout = layouts[network.steps[index].inputs[0]].image
@@ -177,8 +104,8 @@ struct PlanBuilder {
     }
 
     private func kernel(of step: LoweredStep, _ draft: Draft, _ storage: PlanStorage) -> PlannedStep.Kernel {
-        let x = value(step.inputs[0])
-        let residual = step.inputs.count > 1 ? value(step.inputs[1]).place : nil
+        let x = placed.value(step.inputs[0])
+        let residual = step.inputs.count > 1 ? placed.value(step.inputs[1]).place : nil
         switch draft {
         case .convolve(let packed, let convolution, let walk):
             var arguments = arguments(of: packed, convolution, step, storage)
@@ -192,7 +119,7 @@ struct PlanBuilder {
                 input: x.layout.image, output: layouts[step.output].image, activation: step.activation.kernel,
                 copy_count: Int32(packed.copyCount), copies: storage.copies(at: packed.copies),
                 strip: Int32(packed.strip), length: Int32(packed.length), before: Int32(packed.before),
-                slice_count: Int32(packed.sliceCount), ends: storage.ends(at: packed.ends),
+                slice_count: Int32(packed.sliceCount), ends: storage.integers(at: packed.ends),
                 terms: storage.terms(at: packed.terms), bias: storage.floats(at: packed.bias))
             return .convolveSparse(arguments, x: x.place, residual: residual)
         case .convolveDepthwise(let packed, let convolution):
@@ -200,8 +127,8 @@ struct PlanBuilder {
                 input: x.layout.image, output: layouts[step.output].image,
                 stride_height: Int32(convolution.stride.height), stride_width: Int32(convolution.stride.width),
                 activation: step.activation.kernel, tap_count: Int32(packed.tapCount),
-                taps: storage.taps(at: packed.firstTap), weights: storage.floats(at: packed.weights),
-                bias: storage.floats(at: packed.bias))
+                offsets: storage.integers(at: packed.offsets),
+                weights: storage.floats(at: packed.weights), bias: storage.floats(at: packed.bias))
             return .convolveDepthwise(arguments, x: x.place)
         case .scale(let factors, let offsets):
             return .scale(
@@ -240,24 +167,6 @@ struct PlanBuilder {
         let positions = network.values[step.output].height * network.values[step.output].width
         return sharesSteps && packed.blockCount >= threads
             && (positions <= 4 || packed.computedPerPosition * instructionSet.precision.elementSize > 600_000)
-    }
-
-    /// A step of a few microseconds takes longer where another processor has to fetch what it reads.
-    private func isShared(_ step: LoweredStep) -> Bool {
-        guard sharesSteps else { return false }
-        return max(macs(of: step), 4 * network.values[step.output].count) * images > 400_000
-    }
-
-    private func macs(of step: LoweredStep) -> Int {
-        guard case .convolution(let layer) = step.kind else { return 0 }
-        let output = network.values[step.output]
-        return layer.convolution.weightCount * output.height * output.width
-    }
-
-    private func denseMacs(of step: LoweredStep) -> Int {
-        guard case .convolution(let layer) = step.kind else { return 0 }
-        let output = network.values[step.output]
-        return layer.convolution.denseWeightShape.count * output.height * output.width
     }
 
     private func computedMacs(of step: LoweredStep, _ draft: Draft) -> Int {

@@ -43,7 +43,7 @@ final class PlanStorage: Sendable {
     private let sources: Constants<tk_source>
     private let copies: Constants<tk_copy>
     private let terms: Constants<tk_terms>
-    private let ends: Constants<Int32>
+    private let integers: Constants<Int32>
 
     /// What a plan's layers need, by growing arrays; places are indices into them.
     struct Collection {
@@ -53,7 +53,7 @@ final class PlanStorage: Sendable {
         var sources: [tk_source] = []
         var copies: [tk_copy] = []
         var terms: [tk_terms] = []
-        var ends: [Int32] = []
+        var integers: [Int32] = []
 
         /// Appends at the start of a cache line, with room behind for whole vectors to be read.
         mutating func append(_ values: [Float], paddedTo count: Int = 0) -> Int {
@@ -88,7 +88,7 @@ final class PlanStorage: Sendable {
         sources = Constants(collection.sources)
         copies = Constants(collection.copies)
         terms = Constants(collection.terms)
-        ends = Constants(collection.ends)
+        integers = Constants(collection.integers)
         weightBytes =
             floats.count * MemoryLayout<Float>.size + collection.terms.count * MemoryLayout<tk_terms>.size
     }
@@ -108,5 +108,5 @@ final class PlanStorage: Sendable {
 
     func terms(at place: Int) -> UnsafePointer<tk_terms>? { terms.pointer(at: place) }
 
-    func ends(at place: Int) -> UnsafePointer<Int32>? { ends.pointer(at: place) }
+    func integers(at place: Int) -> UnsafePointer<Int32>? { integers.pointer(at: place) }
 }

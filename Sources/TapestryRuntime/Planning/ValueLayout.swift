@@ -5,9 +5,9 @@ struct Pads: Hashable {
     var rows = 0
     var columns = 0
 
-    mutating func formUnion(_ other: Pads) {
-        rows = max(rows, other.rows)
-        columns = max(columns, other.columns)
+    /// As many as either needs.
+    func union(_ other: Pads) -> Pads {
+        Pads(rows: max(rows, other.rows), columns: max(columns, other.columns))
     }
 }
 
@@ -18,6 +18,9 @@ struct ValueLayout {
     let lead: Int
     /// Whether it holds floats where elements are smaller.
     let holdsFloats: Bool
+
+    /// How far copies of planes may begin before the pads: within a vector, and a tap's columns.
+    static let planeMargin = 32
 
     /// The distance between pixels: whole vectors.
     static func pixel(channels: Int) -> Int {
@@ -46,7 +49,7 @@ struct ValueLayout {
             height: Int32(height), width: Int32(width), channels: Int32(extents.channels), pixel: Int32(pixel),
             channel: Int64(channel), row: Int64(row), image: Int64(image))
         // Copies of planes begin and end within vectors of zeros.
-        let margin = arrangement == .planes ? 32 : 0
+        let margin = arrangement == .planes ? Self.planeMargin : 0
         lead = (pads.rows * row + pads.columns * pixel + margin + cacheLine - 1) / cacheLine * cacheLine
         self.holdsFloats = holdsFloats
     }

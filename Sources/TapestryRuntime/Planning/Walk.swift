@@ -9,10 +9,10 @@ struct Walk {
     /// Vector multiplications for each weight vector pair, outputs at pads included.
     let cost: Double
 
-    /// The cheapest for a number of images at a time.
+    /// The cheapest for a number of images at a time, where values have so many columns of zeros anyway.
     static func cheapest(
         for convolution: Convolution, from input: Extents, to output: Extents, images: Int,
-        _ instructionSet: InstructionSet
+        padColumns: Int, _ instructionSet: InstructionSet
     ) -> Walk {
         let mostPositions = Int(instructionSet.kernels.pointee.most_positions)
         let pads = convolution.pads(from: input, to: output)
@@ -34,7 +34,7 @@ struct Walk {
             Walk(kind: TK_ROWS, pads: pads, cost: Double(images * output.height) * line(output.width)),
         ]
         if convolution.keepsSize(input, output) {
-            let length = (output.height - 1) * (output.width + pads.columns) + output.width
+            let length = (output.height - 1) * (output.width + max(pads.columns, padColumns)) + output.width
             walks.append(Walk(kind: TK_FLAT, pads: pads, cost: Double(images) * line(length)))
         }
         return walks.min { $0.cost < $1.cost }!

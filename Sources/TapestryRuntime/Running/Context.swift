@@ -4,9 +4,9 @@ import Synchronization
 
 /// The memory in which a plan runs, for one caller at a time.
 final class Context: SharedWork, @unchecked Sendable {
-    private let plan: Plan
+    let plan: Plan
     /// One for all threads, or one each where they take images of their own.
-    private let arenas: [AlignedFloats]
+    let arenas: [AlignedFloats]
     /// For each thread, what its kernels work with.
     private let room: AlignedFloats
     private let barrier = Barrier()
@@ -88,36 +88,9 @@ final class Context: SharedWork, @unchecked Sendable {
         }
     }
 
-    /// The time that this thread has had a processor, whatever else the machine does.
-    private static var processorSeconds: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-
-    /// The processor seconds that each step takes on one thread for images that fit in one piece.
-    func times(of images: [Float]) -> [Double] {
-        let size = plan.input.layout.image
-        let count = images.count / Int(size.channels * size.height * size.width)
-        let share = tk_share(images: Int32(count), part: 0, parts: 1)
-        var results = [Float](repeating: 0, count: count * Int(plan.output.layout.image.channels))
-        return images.withUnsafeBufferPointer { images in
-            results.withUnsafeMutableBufferPointer { results in
-                let call = Call(
-                    images: images.baseAddress!, count: count, areChannelsLast: false, results: results.baseAddress!)
-                take(call, from: 0, share: share, arena: arenas[0])
-                return plan.steps.map { step in
-                    let start = Self.processorSeconds
-                    run(step, share: share, arena: arenas[0], worker: 0)
-                    return Self.processorSeconds - start
-                }
-            }
-        }
-    }
-
     private var kernels: tk_kernels { plan.instructionSet.kernels.pointee }
 
-    private func take(_ call: Call, from first: Int, share: tk_share, arena: AlignedFloats) {
+    func take(_ call: Call, from first: Int, share: tk_share, arena: AlignedFloats) {
         var image = plan.input.layout.image
         let size = Int(image.channels) * Int(image.height) * Int(image.width)
         let pixels = arena.bytes + plan.input.place
@@ -132,7 +105,7 @@ final class Context: SharedWork, @unchecked Sendable {
             call.results + first * Int(image.channels), share)
     }
 
-    private func run(_ step: PlannedStep, share: tk_share, arena: AlignedFloats, worker: Int) {
+    func run(_ step: PlannedStep, share: tk_share, arena: AlignedFloats, worker: Int) {
         let memory = arena.bytes
         let y = memory + step.output.place
         var output = step.output.layout.image
