@@ -29,9 +29,9 @@ static void import_images(
         const int64_t image = line / height, i = line % height;
         const float *source = images + image * channels * height * width + i * width * column_step;
         element *target = y + image * layout->image + i * layout->row;
-        for (int64_t j = 0; j < width; ++j)
+        for (int64_t j = 0; j < width; ++j, source += column_step, target += layout->pixel)
             for (int64_t c = 0; c < layout->pixel; ++c)
-                target[j * layout->pixel + c] = c < channels ? element_of(source[j * column_step + c * channel_step]) : 0;
+                target[c] = c < channels ? element_of(source[c * channel_step]) : 0;
     }
 }
 

@@ -2,8 +2,8 @@
 //
 // A vector is neighbouring positions of a plane. A tap is an offset in the plane, which would make most loads cross
 // cache lines; so planes are copied first, once for each way in which offsets lie to vectors, with zeros where a tap
-// would reach into a neighbouring row. Every term is then one aligned load, shared by as many tiles' vectors as there are
-// registers for.
+// would reach into a neighbouring row. Every term is then one aligned load, shared by as many tiles' vectors as there
+// are registers for.
 #pragma once
 
 /// What one call of a tile computes: M vectors of positions of one output.

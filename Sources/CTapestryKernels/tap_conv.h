@@ -128,6 +128,12 @@ static void activate_tile(const tile *t, int32_t positions) {
     }
 }
 
+/// Completes the words of the tile's pixels, whose channels end in it.
+static void complete_tile(const tile *t, int32_t positions, int32_t first_output, int32_t channels) {
+    for (int32_t m = 0; m < positions; ++m)
+        if (t->kept >> m & 1) complete_word(t->y + m * t->y_step - first_output, channels);
+}
+
 /// Lines of positions, and the chunks of a line of which each is a tile.
 typedef struct {
     int64_t lines;
@@ -217,6 +223,8 @@ static void convolve_block(
     t.entry_count = resolve_taps(c, block, false, 0, 0, entries);
     bool are_all = true;
     const reach reach = reach_of(c, block);
+    const bool completes = WORD_ELEMENTS > 1 && !c->stores_floats && c->output.channels % WORD_ELEMENTS != 0
+        && block->first_output + block->outputs >= c->output.channels;
     void (*const *const table)(const tile *) = tiles[block->vectors];
     const int32_t size = w->length / w->chunks, longer = w->length % w->chunks;
     int64_t line = items.from / w->chunks;
@@ -259,6 +267,7 @@ static void convolve_block(
             t.residual = residual ? residual + place : NULL;
             table[count](&t);
             if (c->activation > TK_RELU) activate_tile(&t, count);
+            if (completes) complete_tile(&t, count, block->first_output, c->output.channels);
         }
     }
 }

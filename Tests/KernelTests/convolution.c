@@ -1,4 +1,6 @@
 // convolve: any stride, dilation and padding, any support, by every walk.
+#include <string.h>
+
 #include "layers.h"
 
 static tk_walk draw_walk(stream *r, const layer *l) {
@@ -16,12 +18,16 @@ float *run_convolution(const tk_kernels *k, stream *r, const layer *l) {
         const int32_t pitch = least > other ? least : other;
         around.columns = pitch - l->input.width, around_output.columns = pitch - l->output.width;
     }
-    const value x = make_value(r, l->input, l->images, around);
-    const value y = make_value(r, l->output, l->images, around_output), residual = make_twin(&y);
+    const int32_t result_size = l->stores_floats ? (int32_t)sizeof(float) : k->element_size;
+    const value x = make_value(r, k->element_size, l->input, l->images, around);
+    const value y = make_value(r, result_size, l->output, l->images, around_output);
+    const value residual = make_twin(&y);
     fill(&x, l->x, walk == TK_IMAGES ? NOTHING : ZEROS);
     if (l->residual) fill(&residual, l->residual, NOTHING);
-    packed_layer packed = pack(l, r, &x.image, &y.image, k->lanes);
+    packed_layer packed = pack(k, l, r, &x.image, &y.image);
     packed.convolution.walk = walk;
+    packed.convolution.stores_floats = l->stores_floats;
+    packed.convolution.output = in_elements(y.image, result_size / k->element_size);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, l->images, shares);
     for (int32_t p = 0; p < parts; ++p)
@@ -31,14 +37,26 @@ float *run_convolution(const tk_kernels *k, stream *r, const layer *l) {
     return collect(&y);
 }
 
+/// The table in plain C for elements of the same size.
+static const tk_kernels *in_plain_c(const tk_kernels *k) {
+    for (int32_t i = 0; i < tk_kernels_count(); ++i) {
+        const tk_kernels *other = tk_kernels_at(i);
+        if (other->element_size == k->element_size && strcmp(other->name, "scalar") == 0) return other;
+    }
+    fail("there are no kernels in plain C");
+}
+
 void test_convolution(const tk_kernels *k, stream *r) {
-    const layer l = draw_layer(r, ANY_LAYER);
+    const layer l = draw_layer(r, k->element_size, ANY_LAYER);
     const int64_t count = count_of(l.output);
     const float *results = run_convolution(k, r, &l);
-    expect_within("result", results, reference(&l), l.images * count);
+    expect_within("result", results, reference(&l, k->element_size), l.images * count);
     // Other walks, blocks, shares and batches add up the same numbers in the same order.
     for (int32_t way = 0; way < 2; ++way)
         expect_same("result in another way", run_convolution(k, r, &l), results, l.images * count);
+    // Products of halves are exact, and an instruction adds two of them in the order of plain C.
+    if (k->element_size < (int32_t)sizeof(float) && l.activation <= TK_RELU)
+        expect_same("result in plain C", run_convolution(in_plain_c(k), r, &l), results, l.images * count);
     const int32_t image = between(r, 0, l.images - 1);
     const layer one = image_of(&l, image);
     expect_same("result of one image alone", run_convolution(k, r, &one), results + image * count, count);

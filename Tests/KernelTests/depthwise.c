@@ -6,7 +6,7 @@
 typedef struct {
     tk_depthwise d;
     const float *x;
-    int32_t images;
+    int32_t images, element_size;
 } depthwise_case;
 
 static bound *reference(const depthwise_case *t) {
@@ -28,7 +28,8 @@ static bound *reference(const depthwise_case *t) {
                     sum += product;
                     magnitude += fabs(product);
                 }
-                *result++ = activated_bound(bound_of_sum(sum, magnitude, d->tap_count), d->activation);
+                const bound b = bound_of_sum(sum, magnitude, d->tap_count);
+                *result++ = rounded_bound(t->element_size, activated_bound(b, d->activation));
             }
     return results;
 }
@@ -49,10 +50,12 @@ void test_depthwise(const tk_kernels *k, stream *r) {
     // Windows may begin, or lie, outside of the image.
     const extents out = {
         in.channels, (in.height - 1) / row_step + between(r, 1, 2), (in.width - 1) / column_step + between(r, 1, 2)};
-    const value x = make_value(r, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const value x = make_value(r, k->element_size, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
     const value y = make_companion(r, &x, out, images, (pads){between(r, 0, 1), between(r, 0, 1)});
     const int32_t taps = between(r, 0, 12);
-    depthwise_case t = {.x = random_floats(r, images * count_of(in)), .images = images};
+    depthwise_case t = {
+        .x = random_elements(r, k->element_size, images * count_of(in)), .images = images,
+        .element_size = k->element_size};
     fill(&x, t.x, NOTHING);
     t.d = (tk_depthwise){
         .input = x.image, .output = y.image, .stride_height = row_step, .stride_width = column_step,
@@ -66,6 +69,6 @@ void test_depthwise(const tk_kernels *k, stream *r) {
     expect_within("result", results, reference(&t), images * count_of(out));
     // An image alone, with other neighbours in its vectors of positions.
     const int32_t image = between(r, 0, images - 1);
-    k->convolve_depthwise(&t.d, x.first + image * x.image.image, y.first, (tk_share){1, 0, 1});
+    k->convolve_depthwise(&t.d, place_of(&x, image * x.image.image), y.first, (tk_share){1, 0, 1});
     expect_same("result of one image alone", collect(&y), results + image * count_of(out), count_of(out));
 }

@@ -7,14 +7,18 @@
 #include "memory.h"
 #include "random.h"
 
-/// The one list of tests: X(name), for `void test_name(const tk_kernels *, stream *)`. Each is called many times for
-/// every instruction set of the processor, with a stream of its own; memory is checked and released after each call.
+/// The lists of tests: X(name), for `void test_name(const tk_kernels *, stream *)`. Each is called many times for every
+/// table of kernels that the processor has, with a stream of its own; memory is checked and released after each call.
 #define KERNEL_TESTS(X) \
-    X(convolution) X(planes) X(depthwise) X(pooling) X(global_pooling) X(sum) X(activations) X(scale) \
-    X(import_export) X(move) X(flatten) X(rearrange) X(clear_pads)
+    X(convolution) X(depthwise) X(pooling) X(global_pooling) X(sum) X(activations) X(scale) \
+    X(import_export) X(move) X(flatten) X(clear_pads)
+
+/// Those of kernels that tables have where elements are floats.
+#define PLANE_TESTS(X) X(planes) X(sparse) X(rearrange)
 
 #define DECLARE_TEST(name) void test_##name(const tk_kernels *, stream *);
 KERNEL_TESTS(DECLARE_TEST)
+PLANE_TESTS(DECLARE_TEST)
 #undef DECLARE_TEST
 
 /// Says what went wrong, where, and how to repeat it, and ends the program.

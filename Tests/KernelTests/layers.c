@@ -12,10 +12,11 @@ static int32_t outputs_of(int32_t length, int32_t before, int32_t behind, int32_
 
 /// Extents, strides and paddings. False where they make no layer, or too large a one.
 static bool draw_geometry(layer *l, stream *r, layer_kind kind) {
-    const bool is_plane = kind == LAYER_OF_PLANES;
+    const bool is_plane = kind != ANY_LAYER;
     l->images = mostly_small(r, 24);
     l->input = (extents){mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 36)};
-    l->output.channels = is_plane ? 4 * between(r, 1, 5) : one_in(r, 2) ? between(r, 1, 70) : mostly_small(r, 6);
+    l->output.channels = one_in(r, 2) ? between(r, 1, 70) : mostly_small(r, 6);
+    if (kind == LAYER_OF_PLANES) l->output.channels = 4 * between(r, 1, 5);
     l->kernel_height = between(r, 1, 4), l->kernel_width = between(r, 1, 4);
     l->stride_height = is_plane ? 1 : between(r, 1, 3), l->stride_width = is_plane ? 1 : between(r, 1, 3);
     l->dilation_height = between(r, 1, 3), l->dilation_width = between(r, 1, 3);
@@ -33,7 +34,7 @@ static bool draw_geometry(layer *l, stream *r, layer_kind kind) {
     return products > 0 && products <= MOST_PRODUCTS;
 }
 
-/// Dense, none, a range, or any channels of each tap.
+/// Dense, none, a range, any or few channels of each tap.
 static void draw_support(bool *support, stream *r, int32_t taps, int32_t channels) {
     const int32_t kind = between(r, 0, 9);
     for (int32_t t = 0; t < taps; ++t) {
@@ -41,11 +42,12 @@ static void draw_support(bool *support, stream *r, int32_t taps, int32_t channel
         if (kind == 0 || (kind > 4 && one_in(r, 3))) to = 0;
         if (kind > 7) from = between(r, 0, to), to = between(r, from, to);
         for (int32_t c = 0; c < channels; ++c)
-            support[t * channels + c] = c >= from && c < to && (kind != 4 || one_in(r, 2));
+            support[t * channels + c] =
+                c >= from && c < to && (kind != 4 || one_in(r, 2)) && (kind != 3 || one_in(r, 8));
     }
 }
 
-layer draw_layer(stream *r, layer_kind kind) {
+layer draw_layer(stream *r, int32_t element_size, layer_kind kind) {
     layer l = {0};
     while (!draw_geometry(&l, r, kind)) {}
     const int32_t outputs = l.output.channels, channels = l.input.channels, taps = tap_count(&l);
@@ -53,7 +55,7 @@ layer draw_layer(stream *r, layer_kind kind) {
     l.activation = (tk_activation)between(r, TK_IDENTITY, TK_SWISH);
     l.groups = guarded((size_t)(outputs / unit + 1) * sizeof *l.groups);
     l.support = guarded((size_t)((int64_t)outputs * taps * channels) * sizeof *l.support);
-    const bool is_one_group = one_in(r, 2);
+    const bool is_one_group = kind != SPARSE_LAYER && one_in(r, 2);
     for (int32_t first = 0; first < outputs; ++l.group_count) {
         l.groups[l.group_count] = first;
         draw_support(l.support + (int64_t)l.group_count * taps * channels, r, taps, channels);
@@ -61,11 +63,13 @@ layer draw_layer(stream *r, layer_kind kind) {
         first += unit * (is_one_group ? most : mostly_small(r, most));
     }
     l.groups[l.group_count] = outputs;
-    l.weights = random_floats(r, (int64_t)outputs * taps * channels);
+    l.weights = random_elements(r, element_size, (int64_t)outputs * taps * channels);
     l.bias = random_floats(r, outputs);
-    l.x = random_floats(r, l.images * count_of(l.input));
-    if (one_in(r, 8)) l.x[between(r, 0, (int32_t)count_of(l.input) - 1)] = NAN;
-    if (one_in(r, 2)) l.residual = random_floats(r, l.images * count_of(l.output));
+    l.x = random_elements(r, element_size, l.images * count_of(l.input));
+    // Where words have two elements, this would spoil what has a weight for its neighbour only.
+    if (one_in(r, 8) && element_size == sizeof(float)) l.x[between(r, 0, (int32_t)count_of(l.input) - 1)] = NAN;
+    if (one_in(r, 2)) l.residual = random_elements(r, element_size, l.images * count_of(l.output));
+    l.stores_floats = !l.residual && l.activation <= TK_RELU && one_in(r, 2);
     return l;
 }
 
@@ -86,7 +90,14 @@ layer image_of(const layer *l, int32_t image) {
     return one;
 }
 
-bound *reference(const layer *l) {
+/// Of a sum: sigmoids and swishes are computed from what is stored of it.
+static bound bound_of_result(const layer *l, bound sum, int32_t element_size) {
+    if (l->stores_floats) element_size = sizeof(float);
+    if (l->activation > TK_RELU) sum = rounded_bound(element_size, sum);
+    return rounded_bound(element_size, activated_bound(sum, l->activation));
+}
+
+bound *reference(const layer *l, int32_t element_size) {
     const extents in = l->input, out = l->output;
     const int32_t taps = tap_count(l);
     bound *results = guarded((size_t)(l->images * count_of(out)) * sizeof *results), *result = results;
@@ -115,8 +126,8 @@ bound *reference(const layer *l) {
                         sum += residual;
                         magnitude += fabs(residual);
                     }
-                    *result = activated_bound(
-                        bound_of_sum(sum, magnitude, (int64_t)taps * in.channels + 1), l->activation);
+                    const bound b = bound_of_sum(sum, magnitude, (int64_t)taps * in.channels + 1);
+                    *result = bound_of_result(l, b, element_size);
                 }
         }
     return results;

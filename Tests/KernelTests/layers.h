@@ -8,6 +8,8 @@ typedef struct {
     extents input, output;
     int32_t kernel_height, kernel_width, stride_height, stride_width, dilation_height, dilation_width, top, left;
     tk_activation activation;
+    /// Whether results are floats, whatever elements are.
+    bool stores_floats;
     /// Where the groups of outputs that share a support begin, and behind the last one the number of outputs.
     int32_t *groups;
     int32_t group_count;
@@ -24,9 +26,12 @@ typedef enum {
     ANY_LAYER,
     /// Those that are computed in planes: stride 1, the output of the input's size, groups of whole fours of outputs.
     LAYER_OF_PLANES,
+    /// Those of single weights: the same with groups of any outputs, mostly few.
+    SPARSE_LAYER,
 } layer_kind;
 
-layer draw_layer(stream *, layer_kind);
+/// One whose numbers elements of so many bytes can hold, but for the bias.
+layer draw_layer(stream *, int32_t element_size, layer_kind);
 
 static inline int32_t tap_count(const layer *l) { return l->kernel_height * l->kernel_width; }
 
@@ -36,8 +41,8 @@ pads reach_of(const layer *);
 /// The same layer on one of its images.
 layer image_of(const layer *, int32_t image);
 
-/// Every result in double precision, densely, and how far off it may be.
-bound *reference(const layer *);
+/// Every result in double precision, densely, and how far off it may be where the output has elements of so many bytes.
+bound *reference(const layer *, int32_t element_size);
 
 /// A layer as kernels take it.
 typedef struct {
@@ -46,8 +51,8 @@ typedef struct {
     tk_entry *room;
 } packed_layer;
 
-/// Cuts the outputs into random blocks, and the taps' channels into random ranges. `walk` is left to the caller.
-packed_layer pack(const layer *, stream *, const tk_image *input, const tk_image *output, int32_t lanes);
+/// Cuts the outputs into random blocks, and the taps' words into random ranges. `walk` is left to the caller.
+packed_layer pack(const tk_kernels *, const layer *, stream *, const tk_image *input, const tk_image *output);
 
 /// Runs the layer by `convolve`, on a random walk, in random blocks and shares; checks that nothing but the output was
 /// touched, and gives back the results, densely.

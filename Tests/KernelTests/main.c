@@ -1,7 +1,6 @@
-// kernel-tests [ROUNDS]: every test, so often, for every instruction set of this processor.
+// kernel-tests [ROUNDS]: every test, so often, for every table of kernels that this processor has.
 //
-// TAPESTRY_TEST_SEED repeats a run from its seed; TAPESTRY_REQUIRE_ISA names an instruction set whose lack is a
-// failure.
+// TAPESTRY_TEST_SEED repeats a run from its seed; TAPESTRY_REQUIRE_ISA names a table whose lack is a failure.
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,14 +13,14 @@
 #include "harness.h"
 
 static struct {
-    const char *instruction_set, *test;
+    const char *table, *test;
     uint64_t seed;
 } current;
 
 static void print_place(void) {
     fprintf(
-        stderr, "\n%s, %s: TAPESTRY_TEST_SEED=%llu repeats it in the first round\n", current.instruction_set,
-        current.test, (unsigned long long)current.seed);
+        stderr, "\n%s, %s: TAPESTRY_TEST_SEED=%llu repeats it in the first round\n", current.table, current.test,
+        (unsigned long long)current.seed);
 }
 
 _Noreturn void fail(const char *format, ...) {
@@ -68,11 +67,21 @@ static const struct {
     void (*run)(const tk_kernels *, stream *);
 } tests[] = {
 #define LIST(name) {#name, test_##name},
-    KERNEL_TESTS(LIST)};
+    KERNEL_TESTS(LIST) PLANE_TESTS(LIST)};
 
-static void run_tests(const tk_kernels *kernels, uint64_t seed, int32_t rounds) {
-    current.instruction_set = kernels->name;
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; ++i) {
+/// Those of each table's kernels, and with those that tables of floats have beside them.
+#define COUNT(name) +1
+enum { TESTS_OF_ALL = 0 KERNEL_TESTS(COUNT), TESTS_OF_FLOATS = TESTS_OF_ALL PLANE_TESTS(COUNT) };
+
+/// The tables' names, which say an instruction set and, unless values are floats, what they are.
+static const char *const tables[] = {
+#define NAME(table) #table,
+    TK_KERNELS(NAME)};
+
+static void run_tests(const char *table, const tk_kernels *kernels, uint64_t seed, int32_t rounds) {
+    current.table = table;
+    const int32_t count = kernels->element_size == sizeof(float) ? TESTS_OF_FLOATS : TESTS_OF_ALL;
+    for (int32_t i = 0; i < count; ++i) {
         current.test = tests[i].name;
         for (int32_t round = 0; round < rounds; ++round) {
             current.seed = seed + (uint64_t)round;
@@ -82,6 +91,9 @@ static void run_tests(const tk_kernels *kernels, uint64_t seed, int32_t rounds) 
             release_memory();
         }
     }
+    printf(
+        "%s: %d tests of kernels, %d rounds each with TAPESTRY_TEST_SEED=%llu, passed\n", table, count, rounds,
+        (unsigned long long)seed);
 }
 
 int main(int count, char **arguments) {
@@ -96,18 +108,12 @@ int main(int count, char **arguments) {
     signal(SIGBUS, report_fault);
     bool has_required = !required || !*required;
     for (int32_t i = 0; i < tk_kernels_count(); ++i) {
-        const tk_kernels *kernels = tk_kernels_at(i);
-        const char *name = kernels->name;
-        if (kernels->element_size != sizeof(float)) continue;
         if (!tk_has_kernels(i)) {
-            printf("SKIPPED: kernel tests for %s, which this processor lacks\n", name);
+            printf("SKIPPED: kernel tests for %s, which this processor lacks\n", tables[i]);
             continue;
         }
-        run_tests(kernels, seed, rounds);
-        has_required |= required && strcmp(name, required) == 0;
-        printf(
-            "%s: %zu tests of kernels, %d rounds each with TAPESTRY_TEST_SEED=%llu, passed\n", name,
-            sizeof tests / sizeof *tests, rounds, (unsigned long long)seed);
+        run_tests(tables[i], tk_kernels_at(i), seed, rounds);
+        has_required |= required && strcmp(tables[i], required) == 0;
     }
     if (!has_required) fprintf(stderr, "kernels for %s are required, but were not tested\n", required);
     return has_required ? 0 : 1;

@@ -7,8 +7,8 @@
 
 #include "harness.h"
 
-/// A quiet not-a-number, with bits of its own.
-static const uint32_t untouched = 0x7fc0beef;
+/// A quiet not-a-number with bits of its own, and so is each of its halves.
+static const uint32_t untouched = 0x7fcb7fcb;
 
 typedef struct {
     /// The mapping with its two guard pages, and where the memory that was asked for begins and ends.
@@ -35,7 +35,7 @@ void *guarded(size_t bytes) {
     return end - bytes;
 }
 
-bool is_untouched(const float *p) { return memcmp(p, &untouched, sizeof untouched) == 0; }
+bool is_untouched(const void *element, int32_t size) { return memcmp(element, &untouched, (size_t)size) == 0; }
 
 void check_guards(void) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -43,7 +43,8 @@ void check_guards(void) {
         const float *first = (const float *)(const void *)(pieces[i].pages + page);
         const float *begin = (const float *)(const void *)pieces[i].begin;
         for (const float *p = first; p < begin; ++p)
-            if (!is_untouched(p)) fail("something was written %td floats before a piece of memory", begin - p);
+            if (!is_untouched(p, sizeof *p))
+                fail("something was written %td floats before a piece of memory", begin - p);
     }
 }
 

@@ -5,14 +5,14 @@
 #include <stdint.h>
 
 /// Memory that ends where a page begins that nobody may read or write. All of it, and what lies before it, holds
-/// not-a-numbers that no computation makes: whoever reads it spoils a result, whoever writes before it is found out.
-/// Made of whole floats; lasts until `release_memory`.
+/// not-a-numbers that no computation makes, in floats and in halves of them alike: whoever reads it spoils a result,
+/// whoever writes before it is found out. Made of whole floats; lasts until `release_memory`.
 void *guarded(size_t bytes);
 
 static inline float *guarded_floats(int64_t count) { return guarded((size_t)count * sizeof(float)); }
 
-/// Whether a float is as `guarded` left it.
-bool is_untouched(const float *);
+/// Whether an element of 4 or 2 bytes is as `guarded` left it.
+bool is_untouched(const void *element, int32_t size);
 
 /// Fails where something before a piece of memory has been written.
 void check_guards(void);

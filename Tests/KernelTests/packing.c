@@ -5,6 +5,7 @@
 
 /// What becomes a tk_convolution, while its lengths are not known.
 typedef struct {
+    int32_t word_elements;
     tk_block *blocks;
     tk_tap *taps;
     float *weights;
@@ -12,32 +13,60 @@ typedef struct {
     int64_t weight_count;
 } draft;
 
-/// The taps of a group of outputs: for each, its ranges of channels, at times cut once more.
+/// The upper halves of two floats as one word, the first one in the lower bits.
+static float word_of(const float numbers[2]) {
+    uint32_t bits[2], word;
+    memcpy(bits, numbers, sizeof bits);
+    word = bits[0] >> 16 | (bits[1] & 0xffff0000);
+    float result;
+    memcpy(&result, &word, sizeof result);
+    return result;
+}
+
+/// The taps of a group of outputs: for each, its ranges of channels in words, at times cut once more.
 static void append_taps(draft *d, stream *r, const layer *l, int32_t group) {
-    const int32_t channels = l->input.channels;
+    const int32_t channels = l->input.channels, elements = d->word_elements;
     for (int32_t t = 0; t < tap_count(l); ++t) {
         const bool *has_weight = l->support + (int64_t)(group * tap_count(l) + t) * channels;
         for (int32_t first = 0, end; first < channels; first = end) {
             end = first + 1;
             if (!has_weight[first]) continue;
-            while (end < channels && has_weight[end] && !one_in(r, 12)) ++end;
-            d->taps[d->tap_count++] = (tk_tap){
-                t / l->kernel_width * l->dilation_height - l->top, t % l->kernel_width * l->dilation_width - l->left,
-                first, end - first};
+            while (end < channels && has_weight[end]) ++end;
+            // The last word must lie in the pixel, whatever channel it begins with.
+            if ((end - first) % elements != 0 && first % elements != 0) --first;
+            for (int32_t words; first < end; first += words * elements) {
+                words = 1;
+                while (first + words * elements < end && !one_in(r, 12)) ++words;
+                d->taps[d->tap_count++] = (tk_tap){
+                    t / l->kernel_width * l->dilation_height - l->top,
+                    t % l->kernel_width * l->dilation_width - l->left, first, words};
+            }
         }
     }
 }
 
-/// The weights of a block of `width` outputs with room, [tap][channel][width]. What is no output has none.
-static void append_weights(draft *d, const layer *l, const tk_block *block, int32_t outputs, int32_t width) {
+/// A channel's weight for an output; zero where the support or the layer has none.
+static float weight_of(const layer *l, int32_t group, int32_t output, int32_t tap, int32_t channel) {
+    const int32_t channels = l->input.channels;
+    const bool has_weight =
+        channel < channels && l->support[(int64_t)(group * tap_count(l) + tap) * channels + channel];
+    return has_weight ? l->weights[((int64_t)output * tap_count(l) + tap) * channels + channel] : 0;
+}
+
+/// The weights of a block of `width` outputs with room, [tap][word][width][elements]. What is no output has none.
+static void append_weights(
+    draft *d, const layer *l, int32_t group, const tk_block *block, int32_t outputs, int32_t width) {
+    const int32_t elements = d->word_elements;
     for (int32_t i = block->first_tap; i < block->first_tap + block->tap_count; ++i) {
         const tk_tap tap = d->taps[i];
         const int32_t t = (tap.row + l->top) / l->dilation_height * l->kernel_width
             + (tap.column + l->left) / l->dilation_width;
-        for (int32_t c = tap.first_channel; c < tap.first_channel + tap.words; ++c)
+        for (int32_t c = tap.first_channel; c < tap.first_channel + tap.words * elements; c += elements)
             for (int32_t o = 0; o < width; ++o) {
-                const int64_t place = ((int64_t)(block->first_output + o) * tap_count(l) + t) * l->input.channels + c;
-                d->weights[d->weight_count++] = o < outputs ? l->weights[place] : 0;
+                float weights[2] = {0, 0};
+                for (int32_t e = 0; e < elements && o < outputs; ++e)
+                    weights[e] = weight_of(l, group, block->first_output + o, t, c + e);
+                d->weights[d->weight_count++] = elements == 1 ? weights[0] : word_of(weights);
             }
     }
 }
@@ -59,7 +88,7 @@ static void append_blocks(
         // The last outputs' vectors may run on over the padding of their pixel.
         const int32_t padded = output->pixel - first < vectors * unit ? output->pixel - first : vectors * unit;
         if (!is_planes && end == l->output.channels && one_in(r, 2)) block.outputs = padded;
-        append_weights(d, l, &block, end - first, vectors * unit);
+        append_weights(d, l, group, &block, end - first, vectors * unit);
         d->blocks[d->block_count++] = block;
     }
 }
@@ -72,10 +101,12 @@ static void *moved(void *draft, size_t size) {
     return to;
 }
 
-packed_layer pack(const layer *l, stream *r, const tk_image *input, const tk_image *output, int32_t lanes) {
+packed_layer pack(const tk_kernels *k, const layer *l, stream *r, const tk_image *input, const tk_image *output) {
+    const int32_t lanes = k->lanes;
     const size_t outputs = (size_t)l->output.channels, terms = (size_t)(tap_count(l) * l->input.channels);
     draft d = {
-        .blocks = malloc(outputs * sizeof *d.blocks), .taps = malloc(outputs * terms * sizeof *d.taps),
+        .word_elements = (int32_t)sizeof(float) / k->element_size, .blocks = malloc(outputs * sizeof *d.blocks),
+        .taps = malloc(outputs * terms * sizeof *d.taps),
         .weights = malloc(outputs * terms * 2 * (size_t)lanes * sizeof *d.weights)};
     if (!d.blocks || !d.taps || !d.weights) fail("there is no memory for the test");
     for (int32_t group = 0; group < l->group_count; ++group) append_blocks(&d, r, l, group, output, lanes);

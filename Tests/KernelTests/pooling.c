@@ -15,7 +15,7 @@ static tk_pooling draw_windows(stream *r, extents in) {
     return p;
 }
 
-static bound *reference(const tk_pooling *p, const float *x, extents in, int32_t images) {
+static bound *reference(const tk_pooling *p, const float *x, extents in, int32_t images, int32_t element_size) {
     const int32_t height = p->output.height, width = p->output.width;
     const int64_t planes = (int64_t)images * in.channels;
     bound *results = guarded((size_t)(planes * height * width) * sizeof *results), *result = results;
@@ -34,7 +34,8 @@ static bound *reference(const tk_pooling *p, const float *x, extents in, int32_t
                     if (!(next <= largest)) largest = isnan(largest) ? largest : next;
                 }
                 const int32_t area = p->kernel_height * p->kernel_width;
-                *result++ = p->takes_mean ? bound_of_sum(sum / area, magnitude / area, area) : (bound){largest, 0};
+                const bound b = p->takes_mean ? bound_of_sum(sum / area, magnitude / area, area) : (bound){largest, 0};
+                *result++ = rounded_bound(element_size, b);
             }
     return results;
 }
@@ -44,25 +45,25 @@ void test_pooling(const tk_kernels *k, stream *r) {
     const extents in = {mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 20)};
     tk_pooling p = draw_windows(r, in);
     const extents out = {in.channels, p.output.height, p.output.width};
-    const value x = make_value(r, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const value x = make_value(r, k->element_size, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
     const value y = make_companion(r, &x, out, images, (pads){between(r, 0, 1), between(r, 0, 1)});
     p.input = x.image, p.output = y.image;
-    float *dense = random_floats(r, images * count_of(in));
+    float *dense = random_elements(r, k->element_size, images * count_of(in));
     if (one_in(r, 4)) dense[between(r, 0, (int32_t)count_of(in) - 1)] = NAN;
     fill(&x, dense, NOTHING);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
     for (int32_t i = 0; i < parts; ++i) k->pool(&p, x.first, y.first, shares[i]);
     expect_untouched_surroundings(&y);
-    expect_within("result", collect(&y), reference(&p, dense, in, images), images * count_of(out));
+    expect_within("result", collect(&y), reference(&p, dense, in, images, k->element_size), images * count_of(out));
 }
 
 void test_global_pooling(const tk_kernels *k, stream *r) {
     const int32_t images = between(r, 1, 6);
     const extents in = {mostly_small(r, 100), mostly_small(r, 12), mostly_small(r, 12)}, out = {in.channels, 1, 1};
-    const value x = make_value(r, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const value x = make_value(r, k->element_size, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
     const value y = make_companion(r, &x, out, images, (pads){0, 0});
-    const float *dense = random_floats(r, images * count_of(in));
+    const float *dense = random_elements(r, k->element_size, images * count_of(in));
     fill(&x, dense, NOTHING);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
@@ -76,7 +77,7 @@ void test_global_pooling(const tk_kernels *k, stream *r) {
             sum += (double)dense[plane * area + i];
             magnitude += fabs((double)dense[plane * area + i]);
         }
-        means[plane] = bound_of_sum(sum / area, magnitude / area, area);
+        means[plane] = rounded_bound(k->element_size, bound_of_sum(sum / area, magnitude / area, area));
     }
     expect_within("mean", collect(&y), means, images * in.channels);
 }

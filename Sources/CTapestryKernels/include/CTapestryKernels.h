@@ -1,11 +1,13 @@
 /// The arithmetic of Tapestry's own runtime: plain C, an object file for each instruction set, chosen at run time.
 ///
-/// Nothing here allocates, fails or keeps state; whoever calls has planned what fits. Weights, biases and sums are 32-bit
-/// floats. Values consist of elements: floats as well, or their upper halves (bfloat16), to which results are rounded. A
-/// word is 32 bits of a value: one element, or two neighbours, which are multiplied with two weights at a time.
+/// Nothing here allocates, fails or keeps state; whoever calls has planned what fits. Biases and sums are 32-bit
+/// floats. Values consist of elements: floats as well, or their upper halves (bfloat16), to which results are rounded.
+/// A word is 32 bits of a value: one element, or two neighbours, which `convolve` multiplies with a word of weights at
+/// a time. Where one of the two is no number, neither is a sum that has a weight for the other one only. All other
+/// weights are floats.
 ///
-/// The order of additions for one output is the same in every kernel of an instruction set, whatever the batch, the
-/// tile and the number of threads: results are equal to the bit.
+/// The order of additions for one output is the same in every kernel of a table but `convolve_sparse`, which has its
+/// own, whatever the batch, the tile and the number of threads: results are equal to the bit.
 #pragma once
 
 #include <stdbool.h>
@@ -23,7 +25,7 @@
 typedef struct {
     int32_t height, width;
     /// Real channels. Those up to `pixel`, where channels are last, hold what no result depends on, except that the
-    /// element that completes a word is a number.
+    /// element that completes the last one's word is a number, which kernels see to.
     int32_t channels;
     /// From a pixel to the next: 1 in planes, otherwise the channels with padding, a multiple of TK_CHANNEL_UNIT.
     int32_t pixel;
@@ -31,7 +33,8 @@ typedef struct {
     int64_t channel, row, image;
 } tk_image;
 
-/// A tap on a range of input channels: output (i, j) reads input (i * stride + row, j * stride + column).
+/// A tap on a range of input channels: output (i, j) reads input (i * stride + row, j * stride + column). Its words may
+/// have one channel too many, of weight zero; all of them lie in the pixel.
 typedef struct {
     int32_t row, column;
     int32_t first_channel, words;
@@ -39,7 +42,7 @@ typedef struct {
 
 /// Neighbouring outputs that share their taps. Their weights lie as [tap][word][vectors * lanes][elements of a word].
 typedef struct {
-    /// `outputs` may count padding of the last pixel's channels, up to whole vectors.
+    /// `outputs` may count padding of a pixel's last channels, up to whole vectors.
     int32_t first_output, outputs;
     /// 1 or 2.
     int32_t vectors;
@@ -78,7 +81,8 @@ typedef struct {
     tk_walk walk;
     /// Whether threads share the work by blocks of outputs, so that each reads its own weights only.
     bool splits_outputs;
-    /// Whether the output holds floats, whatever elements are: its distances are in elements all the same.
+    /// Whether the output holds floats, whatever elements are: its distances are in elements all the same. Only without
+    /// a residual, and with TK_IDENTITY or TK_RELU.
     bool stores_floats;
     tk_activation activation;
     int32_t block_count;
@@ -132,8 +136,8 @@ typedef struct {
     tk_activation activation;
     int32_t copy_count;
     const tk_copy *copies;
-    /// Vectors of positions for which copies are made at a time, the floats of a channel's copy, and where a copy begins
-    /// relative to the strip's first position: a multiple of a vector, at most 0.
+    /// Vectors of positions for which copies are made at a time, the floats of a channel's copy, and where a copy
+    /// begins relative to the strip's first position: a multiple of a vector, at most 0.
     int32_t strip, length, before;
     int32_t slice_count;
     /// Where the terms of each slice's outputs begin, and where the last ones end.
@@ -171,7 +175,9 @@ typedef struct {
     /// [tap][channel][4], `walk` means nothing. Leaves zeros around what it writes, but not before the first plane.
     void (*convolve_planes)(
         const tk_convolution *, const void *x, const void *residual, void *y, tk_entry *room, tk_share);
-    /// `room` is for copies of all channels and one float more for each of a copy. Leaves zeros around what it writes,
+    /// `room` is for copies of all channels and one float more for each of a copy; it is aligned as vectors are. Of the
+    /// zeros around the input it needs those above and below the planes only. What copies are made from is read whole,
+    /// also before the first plane and behind the last, where it may be anything. Leaves zeros around what it writes,
     /// but not before the first plane.
     void (*convolve_sparse)(const tk_sparse *, const void *x, const void *residual, void *y, float *room, tk_share);
     void (*convolve_depthwise)(const tk_depthwise *, const void *x, void *y, tk_share);
@@ -183,7 +189,8 @@ typedef struct {
     /// y = activation(x * factor + offset) by channel.
     void (*scale)(
         const tk_image *, tk_activation, const void *x, const float *factors, const float *offsets, void *y, tk_share);
-    /// y = activation(x * factor) by channel of an image; the factors are a value, whose images are `step` elements apart.
+    /// y = activation(x * factor) by channel of an image; the factors are a value, whose images are `step` elements
+    /// apart.
     void (*scale_channels)(
         const tk_image *, tk_activation, const void *x, const void *factors, int64_t step, void *y, tk_share);
     /// Copies images that lie densely, planar or channels last, into a value.

@@ -21,5 +21,7 @@ static inline vector add_products(vector word, vector weights, vector sum) {
     return (vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)word, (__m512bh)weights);
 }
 
-static inline element element_of(float x) { return (element)_mm_cvtsi128_si32((__m128i)_mm_cvtneps_pbh(_mm_set_ss(x))); }
+static inline element element_of(float x) {
+    return (element)_mm_cvtsi128_si32((__m128i)_mm_cvtneps_pbh(_mm_set_ss(x)));
+}
 static inline float float_of(element x) { return __builtin_bit_cast(float, (uint32_t)x << 16); }
