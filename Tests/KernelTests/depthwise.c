@@ -1,10 +1,11 @@
-// convolve_depthwise: each channel by itself. Nothing around the image may be read.
+// convolve_depthwise: each channel by itself.
 #include <math.h>
 
 #include "values.h"
 
 typedef struct {
     tk_depthwise d;
+    const tk_tap *taps;
     const float *x;
     int32_t images, element_size;
 } depthwise_case;
@@ -20,8 +21,8 @@ static bound *reference(const depthwise_case *t) {
                 const int32_t c = plane % channels;
                 double sum = (double)d->bias[c], magnitude = fabs(sum);
                 for (int32_t k = 0; k < d->tap_count; ++k) {
-                    const int32_t row = i * d->stride_height + d->taps[k].row;
-                    const int32_t column = j * d->stride_width + d->taps[k].column;
+                    const int32_t row = i * d->stride_height + t->taps[k].row;
+                    const int32_t column = j * d->stride_width + t->taps[k].column;
                     if (row < 0 || row >= height || column < 0 || column >= width) continue;
                     const double product = (double)d->weights[k * d->input.pixel + c]
                         * (double)t->x[((int64_t)plane * height + row) * width + column];
@@ -43,6 +44,27 @@ static tk_tap *draw_taps(stream *r, int32_t count) {
     return taps;
 }
 
+/// The zeros that taps reach around an image, from windows that begin at most so many rows and columns inside.
+static pads reach_of_taps(const tk_tap *taps, int32_t count, extents in, int32_t rows, int32_t columns) {
+    pads p = {0, 0};
+    for (int32_t k = 0; k < count; ++k) {
+        const int32_t above = -taps[k].row, below = rows + taps[k].row - (in.height - 1);
+        const int32_t before = -taps[k].column, behind = columns + taps[k].column - (in.width - 1);
+        if (above > p.rows) p.rows = above;
+        if (below > p.rows) p.rows = below;
+        if (before > p.columns) p.columns = before;
+        if (behind > p.columns) p.columns = behind;
+    }
+    return p;
+}
+
+static int32_t *offsets_of(const tk_tap *taps, int32_t count, const tk_image *image) {
+    int32_t *offsets = guarded((size_t)count * sizeof *offsets);
+    for (int32_t k = 0; k < count; ++k)
+        offsets[k] = (int32_t)(taps[k].row * image->row + taps[k].column * image->pixel);
+    return offsets;
+}
+
 void test_depthwise(const tk_kernels *k, stream *r) {
     const int32_t images = between(r, 1, 4);
     const extents in = {mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 40)};
@@ -50,16 +72,20 @@ void test_depthwise(const tk_kernels *k, stream *r) {
     // Windows may begin, or lie, outside of the image.
     const extents out = {
         in.channels, (in.height - 1) / row_step + between(r, 1, 2), (in.width - 1) / column_step + between(r, 1, 2)};
-    const value x = make_value(r, k->element_size, in, images, (pads){between(r, 0, 1), between(r, 0, 1)});
-    const value y = make_companion(r, &x, out, images, (pads){between(r, 0, 1), between(r, 0, 1)});
     const int32_t taps = between(r, 0, 12);
+    const tk_tap *drawn = draw_taps(r, taps);
+    const value x = make_value(
+        r, k->element_size, in, images,
+        reach_of_taps(drawn, taps, in, (out.height - 1) * row_step, (out.width - 1) * column_step));
+    const value y = make_companion(r, &x, out, images, (pads){between(r, 0, 1), between(r, 0, 1)});
     depthwise_case t = {
-        .x = random_elements(r, k->element_size, images * count_of(in)), .images = images,
+        .taps = drawn, .x = random_elements(r, k->element_size, images * count_of(in)), .images = images,
         .element_size = k->element_size};
-    fill(&x, t.x, NOTHING);
+    fill(&x, t.x, ZEROS);
     t.d = (tk_depthwise){
         .input = x.image, .output = y.image, .stride_height = row_step, .stride_width = column_step,
-        .activation = (tk_activation)between(r, TK_IDENTITY, TK_SWISH), .tap_count = taps, .taps = draw_taps(r, taps),
+        .activation = (tk_activation)between(r, TK_IDENTITY, TK_SWISH), .tap_count = taps,
+        .offsets = offsets_of(drawn, taps, &x.image),
         .weights = random_floats(r, (int64_t)taps * x.image.pixel), .bias = random_floats(r, x.image.pixel)};
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, images, shares);
