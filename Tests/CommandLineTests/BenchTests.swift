@@ -27,8 +27,8 @@ import Testing
         let keys = try #require(try outcome.json() as? [[String: Any]]).first?.keys.sorted()
         #expect(
             keys == [
-                "batch", "gflops", "images_per_second", "macs", "median_ms", "method", "model", "p10_ms", "p90_ms",
-                "precision", "threads",
+                "arena_bytes", "batch", "gflops", "images_per_second", "macs", "median_ms", "method", "model", "p10_ms",
+                "p90_ms", "precision", "threads", "weight_bytes",
             ])
     }
 
@@ -63,7 +63,7 @@ import Testing
         "What makes no sense is refused",
         arguments: [
             ("bench", "name models or --arch"), ("bench --arch ask/resnet8 --batch 0", "--batch"),
-            ("bench --arch ask/resnet8 --batch 1,", "--batch"), ("bench --arch ask/resnet8 --precision bf16", "fp32"),
+            ("bench --arch ask/resnet8 --batch 1,", "--batch"), ("bench --arch ask/resnet8 --precision fp8", "bf16"),
             ("bench --arch ask/resnet8 --method nope", "nope"),
             ("bench --arch ask/resnet8 --explain --json", "--explain"),
             ("bench m.safetensors --against dense", "--arch"), ("bench --arch nope", "nope"),

@@ -26,7 +26,7 @@ import Testing
     }
 
     /// A small network of asymmetric blocks with weights that were trained a little, in effect.
-    private static func writeBlocks(_ path: String) throws {
+    static func writeBlocks(_ path: String) throws {
         let graph = try MethodAssignment(method: "acb").network(of: try Zoo.architecture(named: "ask/resnet8"))
         try ModelFixtures.write(graph, to: path, facts: ["architecture": "ask/resnet8", "method": "acb"]) { weights in
             for name in weights.tensors.keys where name.hasSuffix("running_mean") {
@@ -264,38 +264,4 @@ import Testing
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/b.safetensors"))
         }
     }
-
-    #if TAPESTRY_TORCH
-    private struct Comparison: Decodable {
-        struct Side: Decodable {
-            let top1, loss: Double
-        }
-
-        let models: [Side]
-        let images: Int
-        let agreement: Double
-        let largest_difference: Double
-    }
-
-    /// Equal networks agree; networks of other weights differ.
-    @Test func modelsAreValidatedOnImages() throws {
-        try SmallRun.with { run throws in
-            let (folder, data) = (run.folder, "\(run.folder)/data")
-            let source = "\(folder)/a.safetensors"
-            try Self.writeBlocks(source)
-            try ModelFixtures.write("\(folder)/c.safetensors")
-            #expect(try Program.run("convert", source, "-o", "\(folder)/b.pt", "--data", data).status == 0)
-            let same = try Program.run("validate", source, "\(folder)/b.pt", "--data", data, "--json")
-            #expect(same.status == 0, "\(same.errors)")
-            let comparison = try same.json(as: Comparison.self)
-            #expect(comparison.agreement == 100 && comparison.largest_difference < 1e-3 && comparison.images > 0)
-            #expect(comparison.models[0].top1 == comparison.models[1].top1)
-            let other = try Program.run(
-                "validate", source, "\(folder)/c.safetensors", "--data", data, "--normalize", "ask", "--json")
-            #expect(try other.json(as: Comparison.self).largest_difference > 1e-2)
-            let table = try Program.run("validate", source, source, "--data", data)
-            #expect(table.output.contains("both say the same class of 100.00 %"))
-        }
-    }
-    #endif
 }

@@ -25,9 +25,11 @@ import Testing
             }
             let outcome = try run.shell("$tapestry evaluate \(path) --data \(run.folder)/data --threads 1 \(json)")
             expect(outcome, 65, "\(path): node \"conv1\": its weights are not finite")
-            let other = try run.shell(
-                "$tapestry evaluate \(path) --data \(run.folder)/data --threads 1 --engine torch \(json)")
-            expect(other, 65, "\(path): its logits are not finite for these images", "\"conv1\"")
+            for engine in ["torch", "reference"] {
+                let other = try run.shell(
+                    "$tapestry evaluate \(path) --data \(run.folder)/data --threads 1 --engine \(engine) \(json)")
+                expect(other, 65, "\(path): its logits are not finite for these images", "\"conv1\"")
+            }
         }
     }
 

@@ -30,6 +30,10 @@ import Testing
                 #expect(single.elements[channel * size * size + pixel] == batch.images[pixel * 3 + channel])
             }
         }
+        #expect(batch.image(at: 0) == single)
+        let alone = Batch(image: single)
+        #expect(alone.images == batch.images && alone.count == 1 && alone.labels.isEmpty)
+        #expect([alone.channels, alone.height, alone.width] == single.shape.dimensions)
     }
 
     @Test func imagesOfTheRightSizeAreLeftAlone() throws {

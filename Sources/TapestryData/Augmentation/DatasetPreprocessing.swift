@@ -63,12 +63,9 @@ extension Preprocessing {
             }
         }
         if let failure { throw failure }
-        let (channels, area) = (transform.channels, transform.size.height * transform.size.width)
-        var planes: [Float] = []
-        planes.reserveCapacity(values.count)
-        for channel in 0..<channels {
-            for pixel in 0..<area { planes.append(values[pixel * channels + channel]) }
-        }
-        return Tensor(shape: [channels, transform.size.height, transform.size.width], elements: planes)
+        return Batch(
+            images: values, count: 1, height: transform.size.height, width: transform.size.width,
+            channels: transform.channels, labels: [], firstIndex: 0
+        ).image(at: 0)
     }
 }

@@ -41,66 +41,19 @@ public struct Evaluator {
         _ network: TorchNetwork, loadingThreads: Int = 1, advance: (Int) throws -> Void = { _ in }
     ) throws -> EvaluationResult {
         let start = ContinuousClock.now
+        let loader = try Loader(
+            dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
+            options: .init(batchSize: batchSize, threadCount: loadingThreads))
         var tally = EvaluationTally()
-        try forEachBatch(on: network.device, loadingThreads: loadingThreads) { images, labels in
-            _ = try tally.add(network, images: images, labels: labels, precision: precision)
+        while let batch = try loader.next() {
+            let (images, labels) = try batch.tensors(on: network.device)
+            try Torch.withoutGradients {
+                try tally.add(network, images: images, labels: labels, precision: precision)
+            }
             try advance(tally.images)
         }
         return tally.result(seconds: (ContinuousClock.now - start).seconds)
     }
-
-    /// Runs all images through both networks, as `evaluate` does, and compares what they say of each.
-    public func compare(
-        _ a: TorchNetwork, _ b: TorchNetwork, loadingThreads: Int = 1, advance: (Int) throws -> Void = { _ in }
-    ) throws -> NetworkComparison {
-        var tallies = [EvaluationTally(), EvaluationTally()]
-        var seconds = [0.0, 0.0]
-        var (agreeing, difference, magnitude) = (0.0, 0.0, 0.0)
-        try forEachBatch(on: a.device, loadingThreads: loadingThreads) { images, labels in
-            var logits: [TorchTensor] = []
-            for (index, network) in [a, b].enumerated() {
-                let start = ContinuousClock.now
-                logits.append(try tallies[index].add(network, images: images, labels: labels, precision: precision))
-                seconds[index] += (ContinuousClock.now - start).seconds
-            }
-            let top = try logits.map { try $0.topK(1).indices }
-            agreeing += try top[0].equal(to: top[1]).sum().item()
-            let (first, second) = (try logits[0].host(Double.self), try logits[1].host(Double.self))
-            for (x, y) in zip(first.elements, second.elements) {
-                difference = max(difference, abs(x - y))
-                magnitude = max(magnitude, abs(x))
-            }
-            try advance(tallies[0].images)
-        }
-        return NetworkComparison(
-            a: tallies[0].result(seconds: seconds[0]), b: tallies[1].result(seconds: seconds[1]),
-            agreement: 100 * agreeing / Double(max(tallies[0].images, 1)), largestDifference: difference,
-            largestLogit: magnitude)
-    }
-
-    private func forEachBatch(
-        on device: Device, loadingThreads: Int, _ body: (_ images: TorchTensor, _ labels: TorchTensor) throws -> Void
-    ) throws {
-        let loader = try Loader(
-            dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
-            options: .init(batchSize: batchSize, threadCount: loadingThreads))
-        while let batch = try loader.next() {
-            let (images, labels) = try batch.tensors(on: device)
-            try Torch.withoutGradients { try body(images, labels) }
-        }
-    }
-}
-
-/// How two networks do on one data set, and how far they differ.
-public struct NetworkComparison: Equatable, Sendable {
-    public let a: EvaluationResult
-    public let b: EvaluationResult
-    /// The share of images, in per cent, of which both say the same class.
-    public let agreement: Double
-    /// Of all logits of all images.
-    public let largestDifference: Double
-    /// The largest magnitude of a logit of the first network.
-    public let largestLogit: Double
 }
 
 /// Adds up what a network says of one batch after the other.
@@ -108,10 +61,10 @@ private struct EvaluationTally {
     private(set) var images = 0
     private var (top1, top5, loss) = (0.0, 0.0, 0.0)
 
-    /// Returns the logits. Throws `LossNotFinite`.
+    /// Throws `LossNotFinite`.
     mutating func add(
         _ network: TorchNetwork, images batch: TorchTensor, labels: TorchTensor, precision: RunConfiguration.Precision
-    ) throws -> TorchTensor {
+    ) throws {
         let logits = try network.logits(of: batch, mode: .evaluation, precision: precision)
         let ranked = try logits.topK(min(5, logits.shape[1])).indices
         let hits = try ranked.equal(to: try labels.reshaped(to: [-1, 1]))
@@ -124,7 +77,6 @@ private struct EvaluationTally {
         }
         self.loss += loss
         images += logits.shape[0]
-        return logits
     }
 
     func result(seconds: Double) -> EvaluationResult {
@@ -144,7 +96,7 @@ public struct LossNotFinite: Error, Equatable, Sendable, CustomStringConvertible
 
 extension TorchNetwork {
     /// Float32 logits, computed in the precision.
-    func logits(
+    package func logits(
         of images: TorchTensor, mode: Mode, precision: RunConfiguration.Precision
     ) throws -> TorchTensor {
         switch precision {
@@ -156,8 +108,8 @@ extension TorchNetwork {
 }
 
 extension Batch {
-    /// The images as N x C x H x W, channels last in memory, and the labels.
-    func tensors(on device: Device) throws(TorchError) -> (images: TorchTensor, labels: TorchTensor) {
+    /// The images as N x C x H x W, channels last in memory.
+    package func imageTensor(on device: Device) throws(TorchError) -> TorchTensor {
         let shape: Shape = [count, channels, height, width]
         let strides = [height * width * channels, 1, width * channels, channels]
         var made: Result<TorchTensor, TorchError>?
@@ -167,7 +119,12 @@ extension Batch {
                     bytes: bytes, of: .float32, shape: shape, strides: strides, on: device, memoryFormat: .channelsLast)
             }
         }
-        return (try made!.get(), try TorchTensor(Tensor(shape: [count], elements: labels), on: device))
+        return try made!.get()
+    }
+
+    /// The images, and the labels.
+    func tensors(on device: Device) throws(TorchError) -> (images: TorchTensor, labels: TorchTensor) {
+        (try imageTensor(on: device), try TorchTensor(Tensor(shape: [count], elements: labels), on: device))
     }
 }
 

@@ -199,7 +199,7 @@ extension Convert {
         let loader = try Loader(
             opened.dataset, order: Array(0..<count), preprocessing: preprocessing,
             options: .init(batchSize: count, threadCount: 1))
-        return try loader.next()?.inputs ?? []
+        return try loader.next().map { batch in (0..<batch.count).map(batch.image) } ?? []
     }
 
     private func certificate(
@@ -223,20 +223,5 @@ extension Convert {
 
     private func report(_ report: ConversionReport) throws {
         try json ? Console.printJSON(report) : Console.print(report.text)
-    }
-}
-
-extension Batch {
-    /// Each image by itself, C x H x W.
-    fileprivate var inputs: [Tensor<Float>] {
-        let area = height * width
-        return (0..<count).map { image in
-            var planes: [Float] = []
-            planes.reserveCapacity(channels * area)
-            for channel in 0..<channels {
-                for pixel in 0..<area { planes.append(images[(image * area + pixel) * channels + channel]) }
-            }
-            return Tensor(shape: [channels, height, width], elements: planes)
-        }
     }
 }

@@ -7,11 +7,13 @@ import TapestryFormats
 struct Predict: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what a model sees in image files.",
-        usage: "tapestry predict MODEL IMAGE... [--top N] [--json]",
+        usage: "tapestry predict MODEL IMAGE... [--top N] [--engine E] [--json]",
         discussion: """
             Images are JPEG or PNG files of any size; they are resized, cropped and normalised as the model's training \
             images were. An image that cannot be read is named on standard error, the others are classified all the \
             same, and the exit code is 65 (66 where the file is not there).
+
+            \(EngineName.discussion)
 
             Examples:
               tapestry predict runs/a/best.safetensors cat.jpg
@@ -30,14 +32,18 @@ struct Predict: AsyncParsableCommand {
 
     @OptionGroup var normalizationArguments: NormalizationArguments
     @OptionGroup(title: "Network of a bare checkpoint") var networkArguments: NetworkArguments
+    @OptionGroup(title: "Computing") var engineArguments: EngineArguments
 
     @Flag(help: "Print one JSON document.")
     var json = false
 
     func run() async throws {
+        let engine = try engineArguments.engine(for: "predict")
+        let threads = engineArguments.computing.threads.budget.count
         let classifier = try FileClassifier(
-            networkArguments.model(at: model), path: model, normalization: normalizationArguments.normalize)
-        Console.note(classifier.summary)
+            networkArguments.model(at: model), path: model, normalization: normalizationArguments.normalize,
+            engine: engine, threads: threads)
+        Console.note("computed by \(engine), threads: \(threads)")
         var rows: [Row] = []
         var firstFailure: Int32?
         for path in images {
@@ -101,12 +107,9 @@ private struct FileClassifier {
     private let normalization: Normalization
     private let sizing: InputSizing
     private let names: [String]
-    private let engine: LogitsEngine
+    private let network: any PreparedNetwork
 
-    /// What computes, for a line on standard error.
-    var summary: String { engine.summary }
-
-    init(_ model: Model, path: String, normalization asked: String?) throws {
+    init(_ model: Model, path: String, normalization asked: String?, engine: Engine, threads: Int) throws {
         self.path = path
         classifier = try ImageClassifier(Network(model, path: path))
         kind = model.facts["dataset"].flatMap(DatasetKind.init(rawValue:))
@@ -120,7 +123,7 @@ private struct FileClassifier {
         }
         (normalization, sizing) = input
         names = try model.classNames(count: classifier.classes, path: path)
-        engine = try LogitsEngine(model, path: path)
+        network = try engine.prepare(model, path: path, threads: threads)
     }
 
     /// The likeliest classes of the image at `image`.
@@ -133,7 +136,7 @@ private struct FileClassifier {
             channels: classifier.channels, normalization: normalization, sizing: sizing)
         let input: Tensor<Float>
         do { input = try preprocessing(pixels) } catch { throw FormatError(file: image, reason: error.reason) }
-        let logits = try engine.logits(of: input)
+        let logits = try network.logits(of: Batch(image: input))
         guard logits.allSatisfy(\.isFinite) else {
             throw CommandFailure(.badData, "\(path): its logits are not finite for \(image)")
         }

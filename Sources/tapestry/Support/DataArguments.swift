@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import TapestryData
+import TapestryFormats
+import TapestryMethods
 
 extension DatasetKind: ExpressibleByArgument {}
 
@@ -15,10 +17,28 @@ struct DataArguments: ParsableArguments {
     @Option(help: "Test on the first so many images only.", transform: Positive.imageCount)
     var limitTest: Int?
 
+    /// The test images that the options name.
+    ///
+    /// Throws: `CommandFailure` without --data; what opening the data set throws.
+    func testImages() throws -> TestImages {
+        guard let data else { throw CommandFailure.missingData }
+        let (kind, dataset) = try DatasetKind.open(dataset, directory: data, split: .test)
+        return TestImages(kind: kind, dataset: limitTest.map { DatasetSubset(dataset, first: $0) } ?? dataset)
+    }
+
     /// A path as a run's record keeps it, which another working directory does not change.
     static func absolute(_ path: String) -> String {
         path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
     }
+}
+
+/// The test images of a data set.
+struct TestImages {
+    let kind: DatasetKind
+    let dataset: any ImageDataset
+
+    /// What a network for them needs to be.
+    var networkOptions: NetworkOptions { kind.networkOptions(of: dataset) }
 }
 
 /// `--normalize`.
@@ -49,7 +69,7 @@ struct ComputingArguments: ParsableArguments {
         completion: .list(DeviceName.allValueStrings))
     var device: DeviceName?
 
-    @Option(help: "What to compute in, by default fp32; bf16 keeps weights in 32 bits.")
+    @Option(help: "What to compute in, by default fp32; files keep weights in 32 bits.")
     var precision: Precision?
 
     @OptionGroup var threads: ThreadArguments

@@ -106,12 +106,6 @@ enum DeviceNames {
     static let suggested = ["cpu", "cuda", "cuda:1"]
 }
 
-/// Which of Tapestry's executors runs a network.
-enum Engine: String, CaseIterable, ExpressibleByArgument, Sendable {
-    case native
-    case torch
-}
-
 /// One `--set key=value`.
 struct Setting: Hashable, ExpressibleByArgument, Sendable {
     let key: String
