@@ -12,7 +12,9 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 var products: [Product] = [
-    .library(name: "Tapestry", targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"]),
+    .library(
+        name: "Tapestry",
+        targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryModelFile", "TapestryFormats"]),
     .library(name: "TapestryRuntime", targets: ["TapestryCore", "TapestryRuntime"]),
     .executable(name: "tapestry", targets: ["tapestry"]),
 ]
@@ -25,9 +27,11 @@ var targets: [Target] = [
         name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "Cspng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .systemLibrary(name: "Ccrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CTapestrySHA256"),
+    .target(name: "TapestryModelFile", dependencies: ["TapestryCore", "CTapestrySHA256"], swiftSettings: strict),
     .target(
-        name: "TapestryFormats", dependencies: ["TapestryCore", "CTurboJPEG", "Ccrypto", "Cspng", "Czlib", yams],
+        name: "TapestryFormats",
+        dependencies: ["TapestryCore", "TapestryModelFile", "CTurboJPEG", "Cspng", "Czlib", yams],
         swiftSettings: strict),
     .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
     .target(name: "CTapestryKernels"),
@@ -43,7 +47,7 @@ var targets: [Target] = [
         name: "packed-reading", dependencies: ["TapestryCore", "TapestryFormats", argumentParser],
         path: "Benchmarks/PackedReading", swiftSettings: strict),
     .target(
-        name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryFormats"],
+        name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryModelFile"],
         path: "Tests/TapestryTestSupport",
         swiftSettings: strict),
     .testTarget(
@@ -59,6 +63,10 @@ var targets: [Target] = [
         dependencies: [
             "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryTestSupport",
         ],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryModelFileTests",
+        dependencies: ["TapestryCore", "CTapestrySHA256", "TapestryModelFile", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
         name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],
