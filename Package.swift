@@ -15,7 +15,10 @@ var products: [Product] = [
     .library(
         name: "Tapestry",
         targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryModelFile", "TapestryFormats"]),
-    .library(name: "TapestryRuntime", targets: ["TapestryCore", "TapestryRuntime"]),
+    .library(
+        name: "TapestryRuntime",
+        targets: ["TapestryInference", "TapestryCore", "TapestryRewrites", "TapestryModelFile", "TapestryRuntime"]),
+    .library(name: "TapestryCInterface", type: .static, targets: ["TapestryCInterface"]),
     .executable(name: "tapestry", targets: ["tapestry"]),
 ]
 
@@ -36,6 +39,12 @@ var targets: [Target] = [
     .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
     .target(name: "CTapestryKernels"),
     .target(name: "TapestryRuntime", dependencies: ["TapestryCore", "CTapestryKernels"], swiftSettings: strict),
+    .target(
+        name: "TapestryInference",
+        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryModelFile", "TapestryRuntime"],
+        swiftSettings: strict),
+    .target(name: "CTapestry"),
+    .target(name: "TapestryCInterface", dependencies: ["CTapestry", "TapestryInference"], swiftSettings: strict),
     .executableTarget(
         name: "tapestry",
         dependencies: [
@@ -81,6 +90,10 @@ var targets: [Target] = [
     .testTarget(
         name: "TapestryDataTests",
         dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryInferenceTests",
+        dependencies: ["CTapestry", "TapestryCInterface", "TapestryInference", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
         name: "TapestryRuntimeTests",

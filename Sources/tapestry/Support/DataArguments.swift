@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import TapestryData
+import TapestryFormats
 
 extension DatasetKind: ExpressibleByArgument {}
 

@@ -1,4 +1,8 @@
+import TapestryCore
+
 /// x ↦ (x / 255 - mean) / std for each channel, in 32-bit arithmetic as torchvision's ToTensor and Normalize have it.
+///
+/// Models that were trained by Tapestry name theirs in the fact `normalization`.
 public struct Normalization: Equatable, Sendable {
     /// The preset's name, or nil for numbers of one's own.
     public let name: String?
@@ -23,20 +27,20 @@ public struct Normalization: Equatable, Sendable {
     /// The preset of that name for images of so many channels (1 or 3).
     ///
     /// Source: the recipes of the published implementations.
-    /// Throws: `DataError` for an unknown name, and for a preset that has no numbers for so many channels.
-    public static func preset(_ name: String, channels: Int) throws(DataError) -> Normalization {
+    /// Throws: `NormalizationError` for an unknown name, and for a preset that has no numbers for so many channels.
+    public static func preset(_ name: String, channels: Int) throws(NormalizationError) -> Normalization {
         guard let choices = presets[name] else {
-            throw DataError("no normalisation '\(name)': expected \(presetNames.joined(separator: ", "))")
+            throw NormalizationError("no normalisation '\(name)': expected \(presetNames.joined(separator: ", "))")
         }
         for (mean, deviation) in choices where mean.count == channels {
             return Normalization(
                 mean: mean.map { Float($0) }, standardDeviation: deviation.map { Float($0) }, name: name)
         }
         guard [1, 3].contains(channels) else {
-            throw DataError("images have 1 (grey) or 3 (RGB) channels, not \(channels)")
+            throw NormalizationError("images have 1 (grey) or 3 (RGB) channels, not \(channels)")
         }
         let known = choices.map { $0.mean.count == 1 ? "grey" : "RGB" }.joined(separator: " and ")
-        throw DataError(
+        throw NormalizationError(
             "normalisation '\(name)' is for \(known) images, these have \(channels) channel\(channels == 1 ? "" : "s"): "
                 + "choose 'none' or another preset")
     }
@@ -53,10 +57,29 @@ public struct Normalization: Equatable, Sendable {
         "none": [([0], [1]), ([0, 0, 0], [1, 1, 1])],
     ]
 
+    /// A network's input, 1 x C x H x W, of an image's bytes: H x W x C, row by row.
+    ///
+    /// Precondition: `pixels.count == height * width * channels`.
+    public func input(_ pixels: [UInt8], height: Int, width: Int) -> Tensor<Float> {
+        precondition(pixels.count == height * width * channels, "\(pixels.count) bytes for \(height)x\(width) pixels")
+        let (table, area) = (table, height * width)
+        let elements = (0..<channels).flatMap { channel in
+            (0..<area).map { table[channel * 256 + Int(pixels[$0 * channels + channel])] }
+        }
+        return Tensor(shape: [1, channels, height, width], elements: elements)
+    }
+
     /// The normalised value of every pixel value: element `channel * 256 + pixel`.
-    var table: [Float] {
+    package var table: [Float] {
         zip(mean, standardDeviation).flatMap { mean, deviation in
             (0..<256).map { (Float($0) / 255 - mean) / deviation }
         }
     }
+}
+
+/// A normalisation that there is not, or not for images of so many channels.
+public struct NormalizationError: Error, Equatable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
 }
