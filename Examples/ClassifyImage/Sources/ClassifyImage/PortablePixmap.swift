@@ -15,9 +15,13 @@ struct PortablePixmap {
     init(contentsOf path: String) throws {
         guard let file = fopen(path, "rb") else { throw Failure.cannotRead(path) }
         defer { fclose(file) }
+        fseek(file, 0, SEEK_END)
+        let size = ftell(file)
         // What is larger than four megapixels is no network's input.
-        var bytes = [UInt8](repeating: 0, count: 12 << 20)
-        bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+        guard (0...12 << 20).contains(size) else { throw Failure.notBinaryPPM(path) }
+        rewind(file)
+        var bytes = [UInt8](repeating: 0, count: size)
+        guard fread(&bytes, 1, size, file) == size else { throw Failure.cannotRead(path) }
 
         let header = bytes.prefix(64).split(maxSplits: 4) { [0x20, 0x09, 0x0A, 0x0D].contains($0) }.prefix(4)
         let words = header.map { String(decoding: $0, as: UTF8.self) }
