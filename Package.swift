@@ -13,8 +13,13 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 var products: [Product] = [
-    .library(name: "Tapestry", targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats"]),
-    .library(name: "TapestryRuntime", targets: ["TapestryCore", "TapestryRuntime"]),
+    .library(
+        name: "Tapestry",
+        targets: ["TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryModelFile", "TapestryFormats"]),
+    .library(
+        name: "TapestryRuntime",
+        targets: ["TapestryInference", "TapestryCore", "TapestryRewrites", "TapestryModelFile", "TapestryRuntime"]),
+    .library(name: "TapestryCInterface", type: .static, targets: ["TapestryCInterface"]),
     .executable(name: "tapestry", targets: ["tapestry"]),
 ]
 
@@ -26,14 +31,23 @@ var targets: [Target] = [
         name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "Cspng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .systemLibrary(name: "Ccrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CTapestrySHA256"),
+    .target(name: "TapestryModelFile", dependencies: ["TapestryCore", "CTapestrySHA256"], swiftSettings: strict),
     .target(
         name: "TapestryFormats",
-        dependencies: ["TapestryCore", "CTurboJPEG", "Ccrypto", "Cspng", "Czlib", swiftProtobuf, yams],
+        dependencies: [
+            "TapestryCore", "TapestryModelFile", "CTurboJPEG", "Cspng", "Czlib", swiftProtobuf, yams,
+        ],
         exclude: ["ONNX/Schema/README.md"], swiftSettings: strict),
     .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
     .target(name: "CTapestryKernels"),
     .target(name: "TapestryRuntime", dependencies: ["TapestryCore", "CTapestryKernels"], swiftSettings: strict),
+    .target(
+        name: "TapestryInference",
+        dependencies: ["TapestryCore", "TapestryRewrites", "TapestryModelFile", "TapestryRuntime"],
+        swiftSettings: strict),
+    .target(name: "CTapestry"),
+    .target(name: "TapestryCInterface", dependencies: ["CTapestry", "TapestryInference"], swiftSettings: strict),
     .executableTarget(
         name: "tapestry",
         dependencies: [
@@ -45,7 +59,7 @@ var targets: [Target] = [
         name: "packed-reading", dependencies: ["TapestryCore", "TapestryFormats", argumentParser],
         path: "Benchmarks/PackedReading", swiftSettings: strict),
     .target(
-        name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryFormats"],
+        name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryModelFile"],
         path: "Tests/TapestryTestSupport",
         swiftSettings: strict),
     .testTarget(
@@ -63,6 +77,10 @@ var targets: [Target] = [
         ],
         swiftSettings: strict),
     .testTarget(
+        name: "TapestryModelFileTests",
+        dependencies: ["TapestryCore", "CTapestrySHA256", "TapestryModelFile", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
         name: "TapestryFormatsTests", dependencies: ["TapestryCore", "TapestryFormats", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
@@ -75,6 +93,10 @@ var targets: [Target] = [
     .testTarget(
         name: "TapestryDataTests",
         dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryInferenceTests",
+        dependencies: ["CTapestry", "TapestryCInterface", "TapestryInference", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
         name: "TapestryRuntimeTests",

@@ -68,7 +68,6 @@ need_swift() {
 has_debian() {
     case $1 in
         libspng-dev) pkg-config --exists spng ;;
-        libssl-dev) pkg-config --exists libcrypto ;;
         libturbojpeg0-dev) pkg-config --exists libturbojpeg ;;
         zlib1g-dev) pkg-config --exists zlib ;;
         python3-venv) python3 -c 'import ensurepip, venv' ;;
@@ -194,7 +193,7 @@ announce() {
 # set_up [now]: everything that a build needs. Without libtorch it goes on, and `tapestry` says what training lacks.
 set_up() {
     need_swift
-    need_debian pkg-config libspng-dev libssl-dev libturbojpeg0-dev zlib1g-dev dataset-fashion-mnist
+    need_debian pkg-config libspng-dev libturbojpeg0-dev zlib1g-dev dataset-fashion-mnist
     if [[ -z ${TAPESTRY_WITHOUT_LIBTORCH-} ]] && ! need_venv "${1-}"; then
         say "no libtorch: building without training (to try again: ./dev setup)"
     fi

@@ -94,10 +94,11 @@ enum Reading {
     static func graph(_ input: Input) throws {
         let graph: Graph
         do {
-            graph = try JSONDecoder().decode(Graph.self, from: Data(input.bytes))
+            graph = try JSONCoding.value(Graph.self, from: input.bytes, file: Input.path)
         } catch is DecodingError { return } catch is GraphError { return } catch is SupportError { return }
         use(graph)
-        require(try JSONDecoder().decode(Graph.self, from: JSONEncoder().encode(graph)) == graph, "a graph")
+        let text = try JSONCoding.text(of: graph)
+        require(try JSONCoding.value(Graph.self, from: text.utf8, file: Input.path) == graph, "a graph")
     }
 
     /// Asks of a graph from a file what commands ask: a count may be too large, and nothing else may go wrong.

@@ -35,7 +35,7 @@ enum Seeds {
     }
 
     static func graphs() throws -> [[UInt8]] {
-        try samples().map { Array(try JSONEncoder().encode($0)) }
+        try samples().map { Array(try JSONCoding.text(of: $0).utf8) }
     }
 
     static func models() throws -> [[UInt8]] {

@@ -75,16 +75,20 @@ extension Convolution {
     /// The stored weights spread over a dense OIHW kernel, zero off the support.
     ///
     /// Precondition: `stored` has the shapes of `storedWeights`.
+    @inlinable
     public func denseWeights<Scalar: Numeric>(from stored: [Tensor<Scalar>]) -> Tensor<Scalar> {
         precondition(stored.map(\.shape) == storedWeights.map(\.shape))
+        if isDense { return stored[0] }
         var dense = Tensor<Scalar>(shape: denseWeightShape, repeating: 0)
         forEachWeight { dense.elements[$2] = stored[$0].elements[$1] }
         return dense
     }
 
     /// The weights of the support gathered from a dense OIHW kernel; those off the support are dropped.
+    @inlinable
     public func storedWeights<Scalar: Numeric>(from dense: Tensor<Scalar>) -> [Tensor<Scalar>] {
         precondition(dense.shape == denseWeightShape)
+        if isDense { return [dense] }
         var stored = storedWeights.map { Tensor<Scalar>(shape: $0.shape, repeating: 0) }
         forEachWeight { stored[$0].elements[$1] = dense.elements[$2] }
         return stored

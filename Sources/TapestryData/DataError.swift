@@ -1,4 +1,4 @@
-/// A request that the data cannot fulfil, such as a normalisation for other channels than the images have.
+/// A request that the data cannot fulfil, such as a crop that is larger than the images.
 public struct DataError: Error, Equatable, Sendable {
     public let reason: String
 

@@ -122,19 +122,6 @@ import Testing
         #expect(result == (try fixture.floats("rgb/normalized/ask")).elements)
     }
 
-    @Test func presetsKnowTheirChannels() throws {
-        #expect(try Normalization.preset("ec2t", channels: 1).mean == [0.1307])
-        #expect(try Normalization.preset("none", channels: 1).standardDeviation == [1])
-        #expect(throws: DataError.self) { try Normalization.preset("ask", channels: 1) }
-        #expect(throws: DataError.self) { try Normalization.preset("fashion-mnist", channels: 3) }
-        #expect(throws: DataError.self) { try Normalization.preset("cifar", channels: 3) }
-        for name in Normalization.presetNames {
-            #expect(
-                (try? Normalization.preset(name, channels: 1)) != nil
-                    || (try? Normalization.preset(name, channels: 3)) != nil)
-        }
-    }
-
     @Test func greyBecomesColourAndBack() throws {
         let grey = PixelImage.numbered(height: 2, width: 2, channels: 1)
         let steps: [AugmentationStep] = [.preprocessing(.channels(3)), .preprocessing(.channels(1))]

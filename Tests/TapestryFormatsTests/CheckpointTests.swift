@@ -96,4 +96,22 @@ import Testing
         }
         #expect(checkpoint.metadata.compactMapValues(Double.init) == recorded.facts)
     }
+
+    /// Packed, every ternary layer is within 2 % of its entropy.
+    @Test(
+        .enabled(if: folder != nil, "SKIPPED: TAPESTRY_CHECKPOINTS does not name the folder of the published ones"))
+    func publishedTernaryLayers() throws {
+        let folder = try #require(Self.folder)
+        let checkpoint = try Checkpoint.read("\(folder)/resnet20_ec2t_spars64.pt")
+        let (_, sizes) = SafetensorsFile(tensors: checkpoint.tensors).packed(.entropy)
+        let layers = sizes.filter { $0.value.form == "ternary-coded" }
+        #expect(layers.count == 18)
+        for (name, size) in layers {
+            let elements = try #require(checkpoint.tensors.first { $0.name == name }?.tensor.float32).elements
+            let counts = [elements.count { $0 == 0 }, elements.count { $0 > 0 }, elements.count { $0 < 0 }]
+            let entropy = counts.reduce(64.0) { $0 - Double($1) * log2(Double($1) / Double(elements.count)) } / 8
+            #expect(Double(size.byteCount) <= 1.02 * entropy, "\(name): \(size.byteCount) bytes of \(entropy)")
+        }
+        #expect(layers.values.reduce(0) { $0 + $1.byteCount } < 39_000)
+    }
 }

@@ -1,6 +1,6 @@
 import Foundation
 import TapestryCore
-import TapestryFormats
+import TapestryModelFile
 import Testing
 
 /// The recorded results under Tests/Fixtures, which `Scripts/fixtures/reduce_conformance.py` writes.

@@ -1,5 +1,5 @@
 import TapestryCore
-import TapestryFormats
+import TapestryModelFile
 import Testing
 
 /// Weights and what the published quantiser made of them, recorded.

@@ -1,3 +1,5 @@
+import TapestryFormats
+
 /// A step that is the same every time, as evaluation needs.
 public enum PreprocessingStep: Hashable, Sendable {
     /// The shorter side becomes so long, the longer in proportion.

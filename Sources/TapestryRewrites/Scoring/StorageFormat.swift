@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import TapestryCore
 
 /// A way of storing the weights of a layer. A layer has n weights on its support, z of them not zero, in r rows (one an

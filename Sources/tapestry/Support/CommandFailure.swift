@@ -40,6 +40,7 @@ struct CommandFailure: Error {
         case let error as UnknownArchitecture: self.init(.usage, error.description)
         case let error as MethodError: self.init(.usage, error.description)
         case let error as DataError: self.init(.usage, error.description)
+        case let error as NormalizationError: self.init(.usage, error.description)
         case let error as UnknownInstructionSet: self.init(.usage, error.description)
         case let error as FormatError: self.init(.badData, error.description)
         case let error as ConfigurationError: self.init(.badData, error.description)

@@ -38,7 +38,7 @@ extension Model {
     /// How images become the model's inputs: as `asked`, as the model's file at `path` says, as its network was
     /// published, or else as is usual for images of the kind; nil where there is none of these.
     ///
-    /// Throws: `FormatError` where the file says what cannot be, `DataError` where what is asked for cannot.
+    /// Throws: `FormatError` where the file says what cannot be, `NormalizationError` where what is asked for cannot.
     func inputPreparation(
         asked: String?, kind: DatasetKind?, path: String, channels: Int
     ) throws -> (normalization: Normalization, sizing: InputSizing)? {
@@ -54,7 +54,7 @@ extension Model {
     /// How the images of the model file at `path` are to be normalised: as `asked`, or as the file says; nil where
     /// neither does.
     ///
-    /// Throws: `FormatError` where the file says what cannot be, `DataError` where what is asked for cannot.
+    /// Throws: `FormatError` where the file says what cannot be, `NormalizationError` where what is asked for cannot.
     private func normalization(asked: String?, path: String, channels: Int) throws -> Normalization? {
         if let asked { return try Normalization.preset(asked, channels: channels) }
         guard let recorded = facts["normalization"] else { return nil }
