@@ -46,6 +46,63 @@ import Testing
         }
     }
 
+    @Test func whatIsTunedIsKeptAndUsed() throws {
+        try TemporaryFolder.with { folder throws in
+            let home = ["TAPESTRY_HOME": "\(folder)/home"]
+            let arguments = ["bench", "--arch", "ask/resnet8", "--method", "ask:ASK_4a", "--batch", "3", "--json"]
+            #expect(try Program.run(arguments, environment: home).status == 0)
+            #expect(!FileManager.default.fileExists(atPath: "\(folder)/home"))
+            let tuned = try Program.run(arguments + ["--tune", "--threads", "1"], environment: home)
+            #expect(tuned.status == 0, "\(tuned.errors)")
+            let files = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/home/tunings")
+            #expect(files.count == 1)
+            // What is kept decides: the number of images that go through the network together.
+            let path = "\(folder)/home/tunings/\(files[0])"
+            try #"{"images": 1, "kernels": {}, "runsChunks": true}"#.write(
+                toFile: path, atomically: true, encoding: .utf8)
+            let explained = ["bench", "--arch", "ask/resnet8", "--method", "ask:ASK_4a", "--batch", "3", "--explain"]
+            let one = try Program.run(explained + ["--threads", "1"], environment: home)
+            #expect(one.output.contains("one thread, 1 images"), "\(one.output)")
+            // A damaged file is as good as none.
+            try "{".write(toFile: path, atomically: true, encoding: .utf8)
+            #expect(try Program.run(explained + ["--threads", "1"], environment: home).status == 0)
+        }
+    }
+
+    private struct Prediction: Decodable {
+        struct Layer: Decodable {
+            let layer: String
+            let predicted_us: Double
+        }
+
+        let method: String
+        let batch: Int
+        let predicted_ms: Double
+        let speed_up, in_theory, measured_ms: Double?
+        let layers: [Layer]?
+    }
+
+    @Test func costsArePredictedBesideTheDenseNetwork() throws {
+        let outcome = try Program.run(
+            "predict-cost", "--arch", "ask/resnet8", "--method", "ask:ASK_5a", "--batch", "1,16", "--threads", "1",
+            "--layers", "--measure", "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let rows = try outcome.json(as: [Prediction].self)
+        #expect(rows.map(\.method) == ["dense", "dense", "ask:ASK_5a", "ask:ASK_5a"])
+        #expect(rows.map(\.batch) == [1, 16, 1, 16])
+        for row in rows {
+            // No time is asserted: only that predictions are of this world.
+            let measured = try #require(row.measured_ms)
+            #expect(row.predicted_ms > measured / 20 && row.predicted_ms < measured * 20)
+            let layers = try #require(row.layers).reduce(0) { $0 + $1.predicted_us } * Double(row.batch) / 1e3
+            #expect(abs(layers / row.predicted_ms - 1) < 0.01)
+        }
+        #expect(try #require(rows[2].in_theory) > 1.5)
+        #expect(abs(try #require(rows[2].speed_up) - rows[0].predicted_ms / rows[2].predicted_ms) < 1e-9)
+        let table = try Program.run("predict-cost", "--arch", "ask/resnet8", "--method", "shift:9")
+        #expect(table.errors.contains("not expected to be faster"))
+    }
+
     #if arch(arm64)
     private static let instructionSets = ["scalar", "neon"]
     #else

@@ -27,7 +27,8 @@ typedef struct {
     /// Real channels. Those up to `pixel`, where channels are last, hold what no result depends on, except that the
     /// element that completes the last one's word is a number, which kernels see to.
     int32_t channels;
-    /// From a pixel to the next: 1 in planes, otherwise the channels with padding, a multiple of TK_CHANNEL_UNIT.
+    /// From a pixel to the next: 1 in planes, otherwise the channels with padding, a multiple of TK_CHANNEL_UNIT; or
+    /// without padding, of a value that is imported and that only `convolve` reads.
     int32_t pixel;
     /// From a channel (1 unless in planes), a row and an image to the next.
     int64_t channel, row, image;

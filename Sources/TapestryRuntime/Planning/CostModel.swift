@@ -13,7 +13,8 @@ struct CostModel {
 
     init(_ placed: PlacedNetwork) {
         self.placed = placed
-        weightSize = placed.network.steps.reduce(0) { $0 + $1.weightCount } * placed.instructionSet.precision.elementSize
+        weightSize =
+            placed.network.steps.reduce(0) { $0 + $1.weightCount } * placed.instructionSet.precision.elementSize
     }
 
     /// Of one call of a step for all images that go through it together.
@@ -52,11 +53,11 @@ struct CostModel {
         switch step.kind {
         case .convolution(let layer):
             return convolution(layer, at: index, input: input, output: output) + activation
-        case .maxPool(let pooling), .averagePool(let pooling): return Double(pooling.kernel.area + 6) * written
-        case .globalAveragePool: return 2 * read
-        case .add, .scale, .scaleChannels, .activate: return 4 * written + activation
-        case .move, .flatten: return Double(output.count)
-        case .rearrange: return Double(output.count) / 2
+        case .maxPool(let pooling), .averagePool(let pooling): return Double(4 * pooling.kernel.area + 30) * written
+        case .globalAveragePool: return 12 * read
+        case .add, .scale, .scaleChannels, .activate: return 10 * written + activation
+        case .move, .flatten: return 1.5 * Double(output.count)
+        case .rearrange: return 1.7 * Double(output.count)
         }
     }
 
@@ -65,13 +66,13 @@ struct CostModel {
     ) -> Double {
         let written = output.vectors(placed.instructionSet.lanes)
         guard placed.network.kernels[index] != nil else {
-            return Double(layer.convolution.kernel.area + 4) * written
+            return (1.7 * Double(layer.convolution.kernel.area) + 13) * written
         }
         let cost = placed.network.kernelCosts[index] ?? 0
-        guard let walk = placed.walks[index] else { return cost }
+        guard let walk = placed.walks[index] else { return 1.1 * cost }
         // A word of elements takes one multiplication.
         let perImage = walk.cost / 2 / Double(placed.images) / Double(placed.instructionSet.wordElements)
-        return cost * perImage + 4 * written
+        return 1.1 * cost * perImage + 6 * written
     }
 
     // MARK: - Memory
@@ -90,7 +91,7 @@ struct CostModel {
     private static func traffic(_ bytes: Int, among working: Int) -> Double {
         let lines = Double(bytes) / 64
         if working <= nearCache { return 0 }
-        return lines * (working <= farCache ? 4.5 : 13)
+        return lines * (working <= farCache ? 6 : 13)
     }
 
     private static let nearCache = max(sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)), 1 << 19)

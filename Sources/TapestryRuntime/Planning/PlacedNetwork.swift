@@ -23,7 +23,8 @@ struct PlacedNetwork {
         layouts = network.values.indices.map {
             ValueLayout(
                 network.values[$0], pads: pads[key($0)] ?? Pads(), arrangement: network.arrangements[$0],
-                elementSize: instructionSet.precision.elementSize, holdsFloats: holdsFloats($0))
+                elementSize: instructionSet.precision.elementSize, holdsFloats: holdsFloats($0),
+                isDense: $0 == 0 && inputIsDense)
         }
         arena = ArenaLayout(sizes: layouts.map { $0.size(images: images) }, lifetimes: lifetimes)
     }
@@ -55,6 +56,13 @@ struct PlacedNetwork {
             pads[key(step.inputs[0])] = pads[key(step.inputs[0]), default: Pads()].union(needed)
         }
         return pads
+    }
+
+    /// Images of few channels take a fraction of the memory where all that read them are convolutions by taps.
+    private var inputIsDense: Bool {
+        network.steps.enumerated().allSatisfy { index, step in
+            !step.inputs.contains(0) || step.inputs == [0] && network.kernels[index] == .taps
+        }
     }
 
     /// Class scores are not rounded, where a convolution or linear layer makes them and nobody else takes them.

@@ -38,7 +38,8 @@ struct PlanBuilder {
         let storage = PlanStorage(collection)
         let steps = zip(network.steps, drafts).map { step, draft in
             PlannedStep(
-                kernel: kernel(of: step, draft, storage), output: placed.value(step.output), isShared: sharesSteps && network.isWorthSharing(step, images: placed.images),
+                kernel: kernel(of: step, draft, storage), output: placed.value(step.output),
+                isShared: sharesSteps && network.isWorthSharing(step, images: placed.images),
                 nodes: step.nodes, macs: network.macs(of: step),
                 denseMacs: network.denseMacs(of: step), computedMacs: computedMacs(of: step, draft))
         }
@@ -51,7 +52,8 @@ struct PlanBuilder {
         switch step.kind {
         case .convolution(let layer):
             guard let kernel = network.kernels[index] else {
-                return .convolveDepthwise(PackedDepthwise(layer, input: x.layout.image, in: &collection), layer.convolution)
+                return .convolveDepthwise(
+                    PackedDepthwise(layer, input: x.layout.image, in: &collection), layer.convolution)
             }
             return draft(of: layer, at: index, by: kernel, in: &collection)
         case .maxPool(let pooling): return .ready(.pool(pool(pooling, step, takesMean: false), x: x.place))

@@ -10,7 +10,12 @@ final class AlignedFloats: @unchecked Sendable {
     init(count: Int) {
         self.count = count
         let size = max(64, (count * MemoryLayout<Float>.size + 63) / 64 * 64)
-        guard let memory = aligned_alloc(64, size) else { fatalError("no memory for \(size) bytes") }
+        // Large pieces in large pages: a processor remembers where few pages are.
+        let page = 1 << 21
+        let isLarge = size >= page
+        let whole = isLarge ? (size + page - 1) / page * page : size
+        guard let memory = aligned_alloc(isLarge ? page : 64, whole) else { fatalError("no memory for \(size) bytes") }
+        if isLarge { madvise(memory, whole, MADV_HUGEPAGE) }
         memset(memory, 0, size)
         pointer = memory.bindMemory(to: Float.self, capacity: size / MemoryLayout<Float>.size)
     }

@@ -29,10 +29,14 @@ struct ValueLayout {
     }
 
     /// A value that `holdsFloats` is a vector.
-    init(_ extents: Extents, pads: Pads, arrangement: Arrangement, elementSize: Int, holdsFloats: Bool = false) {
+    /// Pixels that are `isDense` have no padding: only those may read them who take words one by one.
+    init(
+        _ extents: Extents, pads: Pads, arrangement: Arrangement, elementSize: Int, holdsFloats: Bool = false,
+        isDense: Bool = false
+    ) {
         let (height, width) = (extents.height, extents.width)
         let cacheLine = 64 / elementSize
-        var pixel = arrangement == .planes ? 1 : Self.pixel(channels: extents.channels)
+        var pixel = arrangement == .planes ? 1 : isDense ? extents.channels : Self.pixel(channels: extents.channels)
         if holdsFloats { pixel *= 4 / elementSize }
         let row = (width + pads.columns) * pixel
         var (channel, image) = (1, (height + pads.rows) * row)

@@ -19,6 +19,7 @@ struct Bench: AsyncParsableCommand {
               tapestry bench runs/*/best.safetensors
               tapestry bench --arch ask/vgg16 --method ask:ASK_4a --against dense
               tapestry bench --arch ask/resnet20 --method ask:ASK_2 --explain
+              tapestry bench runs/a/best.safetensors --batch 1 --tune
             """)
 
     @Argument(help: "Model files.", completion: .file())
@@ -29,10 +30,8 @@ struct Bench: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp("Images at a time, several numbers separated by commas.", valueName: "n,n"),
-        transform: {
-            try $0.split(separator: ",", omittingEmptySubsequences: false).map { try Positive.extent(String($0)) }
-        })
-    var batch: [Int] = [1, 64]
+        transform: BatchSizes.init)
+    var batch = BatchSizes.usual
 
     @Option(help: "What values and weights are stored in; sums are in 32-bit floats either way.")
     var precision: NativePrecision = .fp32
@@ -46,15 +45,19 @@ struct Bench: AsyncParsableCommand {
     @Flag(help: "Show for each layer how it is computed and how fast.")
     var explain = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Measure which kernels and plans are fastest, and keep that for bench, evaluate and predict.",
+            discussion: "For the same network, batch size, threads and precision, in Tapestry's cache."))
+    var tune = false
+
     @Flag(help: "Print one JSON document.")
     var json = false
 
     func validate() throws {
-        if models.isEmpty == (network.arch == nil) {
-            throw ValidationError("name models or --arch, as ask/resnet20 (`tapestry archs` lists them)")
-        }
-        if network.arch == nil, !network.method.isEmpty || against != nil {
-            throw ValidationError("--method and --against are for networks that --arch names")
+        try network.validate(besides: models)
+        if network.arch == nil, against != nil {
+            throw ValidationError("--against is for networks that --arch names")
         }
         if explain, json { throw ValidationError("--explain prints tables; leave out --json") }
     }
@@ -63,16 +66,44 @@ struct Bench: AsyncParsableCommand {
         let budget = threadArguments.budget
         let subjects = try models.map(BenchSubject.init(modelFile:)) + network.subjects(against: against)
         Console.note("threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best(for: precision).name)")
+        if tune { try tune(subjects, threads: budget.count) }
         if explain {
             for subject in subjects {
-                for size in batch {
-                    try Console.print(BenchExplanation(subject, batch: size, precision: precision).text)
+                for size in batch.sizes {
+                    try Console.print(
+                        BenchExplanation(
+                            subject, batch: size, threads: budget.count, precision: precision
+                        ).text)
                 }
             }
             return
         }
-        let rows = try BenchRun(subjects, batches: batch, threads: budget.count, precision: precision).rows()
+        let rows = try BenchRun(subjects, batches: batch.sizes, threads: budget.count, precision: precision).rows()
         try json ? Console.printJSON(rows.map(\.document)) : Console.print(table(rows))
+    }
+
+    /// Measures and keeps what is fastest for each network and batch size.
+    private func tune(_ subjects: [BenchSubject], threads: Int) throws {
+        let instructionSet = try InstructionSet.best(for: precision)
+        let store = TuningStore()
+        for subject in subjects {
+            for size in batch.sizes {
+                var bar: ProgressBar?
+                defer { bar?.finish() }
+                var seen = 0
+                let tuning = try Tuning.measured(
+                    subject.model, batch: size, threads: threads, instructionSet: instructionSet
+                ) { done, count in
+                    let shown =
+                        bar ?? ProgressBar("tuning \(subject.name) \(subject.method)", total: count, unit: "plans")
+                    bar = shown
+                    shown.advance(by: done - seen)
+                    seen = done
+                }
+                try store.keep(
+                    tuning, for: TuningStore.Key(subject.model, batch: size, threads: threads, instructionSet))
+            }
+        }
     }
 
     private func table(_ rows: [BenchRow]) -> String {
@@ -93,6 +124,22 @@ struct Bench: AsyncParsableCommand {
 }
 
 extension NativePrecision: ExpressibleByArgument {}
+
+/// Numbers of images at a time.
+struct BatchSizes: Equatable, Sendable {
+    let sizes: [Int]
+
+    static let usual = BatchSizes(sizes: [1, 64])
+
+    private init(sizes: [Int]) { self.sizes = sizes }
+
+    /// Reads numbers separated by commas.
+    init(_ text: String) throws {
+        sizes = try text.split(separator: ",", omittingEmptySubsequences: false).map {
+            try Positive.extent(String($0))
+        }
+    }
+}
 
 /// The networks of `bench`: as `NetworkArguments`, with any number of methods.
 struct BenchNetworkArguments: ParsableArguments {
@@ -118,6 +165,14 @@ struct BenchNetworkArguments: ParsableArguments {
     var channels: Int?
 
     @OptionGroup var variant: VariantArguments
+
+    /// Either models or a network with methods.
+    func validate(besides models: [String]) throws {
+        if models.isEmpty == (arch == nil) {
+            throw ValidationError("name models or --arch, as ask/resnet20 (`tapestry archs` lists them)")
+        }
+        if arch == nil, !method.isEmpty { throw ValidationError("--method is for networks that --arch names") }
+    }
 
     /// A network for each method, the one of `against` first; the plain one where no method is given.
     func subjects(against: String?) throws -> [BenchSubject] {

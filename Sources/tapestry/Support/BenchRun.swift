@@ -111,8 +111,8 @@ struct BenchRun {
         contenders = try subjects.flatMap { subject in
             try batches.map { batch in
                 let network = try NativeNetwork(
-                    subject.model, batch: batch, threads: threads, precision: precision)
-                var stream = RandomStream(seed: 1, purpose: .certificate)
+                    tuned: subject.model, batch: batch, threads: threads, precision: precision)
+                var stream = RandomStream(seed: 1, purpose: .measurement)
                 let images = (0..<batch * network.inputShape.count).map { _ in Float(stream.uniform(in: -1...1)) }
                 var contender = Contender(subject: subject, batch: batch, network: network, images: images)
                 // The first runs touch memory for the first time and wake threads; one measurement takes 2 ms or more.
@@ -145,10 +145,11 @@ struct BenchExplanation {
     private let images: Int
     private let steps: [StepProfile]
 
-    init(_ subject: BenchSubject, batch: Int, precision: NativePrecision) throws {
+    init(_ subject: BenchSubject, batch: Int, threads: Int, precision: NativePrecision) throws {
         self.subject = subject
         self.batch = batch
-        let network = try NativeNetwork(subject.model, batch: batch, precision: precision)
+        let network = try NativeNetwork(
+            tuned: subject.model, batch: batch, threads: threads, precision: precision)
         images = network.imagesPerStep
         _ = network.profile(rounds: 2)
         steps = network.profile(rounds: 15)

@@ -22,7 +22,7 @@ struct NativePrepared: PreparedNetwork {
         do { deployed = try model.deployed() } catch {
             throw CommandFailure(.badData, "\(path): node \"\(error.node)\": its weights are not finite")
         }
-        network = try NativeNetwork(deployed, batch: batch, threads: threads, precision: precision)
+        network = try NativeNetwork(tuned: deployed, batch: batch, threads: threads, precision: precision)
     }
 
     func logits(of batch: Batch) -> [Double] {
