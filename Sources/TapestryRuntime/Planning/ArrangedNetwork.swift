@@ -30,6 +30,8 @@ struct ArrangedNetwork {
     private(set) var kernelCosts: [Int: Double] = [:]
     let output: Int
 
+    /// Whether convolutions in planes that want zeros between rows may be chosen.
+    private let hasPadsInPlanes: Bool
     /// The same value in the other arrangement, where somebody has wanted it.
     private var twins: [Int: Int] = [:]
 
@@ -40,6 +42,18 @@ struct ArrangedNetwork {
         _ lowering: Lowering, _ instructionSet: InstructionSet,
         wanted: (_ layer: String) -> ConvolutionKernel? = { _ in nil }
     ) {
+        self.init(lowering, instructionSet, wanted: wanted, hasPadsInPlanes: true)
+        // Zeros between the rows of planes would multiply the copies that sparse kernels make.
+        if kernels.values.contains(.sparse), kernels.values.contains(.planes) {
+            self = ArrangedNetwork(lowering, instructionSet, wanted: wanted, hasPadsInPlanes: false)
+        }
+    }
+
+    private init(
+        _ lowering: Lowering, _ instructionSet: InstructionSet, wanted: (String) -> ConvolutionKernel?,
+        hasPadsInPlanes: Bool
+    ) {
+        self.hasPadsInPlanes = hasPadsInPlanes
         values = lowering.values
         arrangements = Array(repeating: .channelsLast, count: values.count)
         output = lowering.output
@@ -80,7 +94,9 @@ struct ArrangedNetwork {
         if instructionSet.precision == .fp32, layer.convolution.keepsSize(input, output), !output.isVector {
             // Its own result has to be rearranged too, if it has no such neighbours; they mostly share.
             let rearranging = Double(output.count) / 2
-            costs.append((.planes, layer.convolution.costInPlanes(on: output, lanes: lanes) + rearranging))
+            if hasPadsInPlanes {
+                costs.append((.planes, layer.convolution.costInPlanes(on: output, lanes: lanes) + rearranging))
+            }
             costs.append((.sparse, layer.costOfSparse(on: output, lanes: lanes) + rearranging))
         }
         func total(_ kernel: ConvolutionKernel, _ cost: Double) -> Double {
@@ -123,10 +139,11 @@ extension Convolution {
         stride == .square(1) && input.height == output.height && input.width == output.width
     }
 
+    /// Also of one support: 16 outputs are a single vector there, for which each value that is loaded serves once.
     /// Infinite where supports' outputs are not by fours.
     fileprivate func costInPlanes(on output: Extents, lanes: Int) -> Double {
         let spans = supportSpans
-        guard spans.count > 1, spans.allSatisfy({ $0.outputs.count % 4 == 0 }) else { return .infinity }
+        guard spans.allSatisfy({ $0.outputs.count % 4 == 0 }) else { return .infinity }
         let vectors = output.planeVectors(gap: kernel.width / 2, lanes: lanes)
         // Measured: planes are as fast as channels, but for vectors that cross cache lines.
         return spans.reduce(0) { $0 + Double($1.taps.count * $1.outputs.count) } * vectors / 0.95

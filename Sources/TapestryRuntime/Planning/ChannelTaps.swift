@@ -85,7 +85,7 @@ extension Convolution {
     /// In vector multiplications. Two vectors at a time share the values that are broadcast; one alone does not.
     private static func cost(width: Int, terms: Int, lanes: Int) -> Double {
         let vectors = (width + lanes - 1) / lanes
-        return Double(terms) * (Double(vectors) + (vectors % 2 == 1 ? 0.15 : 0)) + 8
+        return Double(terms) * (Double(vectors) + (vectors % 2 == 1 ? 0.3 : 0)) + 8
     }
 
     /// Neighbouring outputs of one support, input channels counted over all groups.
