@@ -18,7 +18,7 @@ static size_t count(tapestry_shape shape) {
 
 int main(int argc, char **argv) {
     require(argc == 3, "usage: classify MODEL IMAGE.ppm");
-    tapestry_network *network = tapestry_open(argv[1], 1, 1);
+    tapestry_network *network = tapestry_open(argv[1], 1, 1, TAPESTRY_FP32);
     require(network != NULL, tapestry_last_error());
     const tapestry_shape input = tapestry_input_shape(network);
     const size_t pixels = count(input), classes = count(tapestry_output_shape(network));

@@ -22,14 +22,21 @@ private func handle(_ network: OpaquePointer) -> NetworkHandle {
 }
 
 @c @implementation
-public func tapestry_open(_ path: UnsafePointer<CChar>!, _ batch: Int, _ threads: Int) -> OpaquePointer! {
+public func tapestry_open(
+    _ path: UnsafePointer<CChar>!, _ batch: Int, _ threads: Int, _ precision: tapestry_precision
+) -> OpaquePointer! {
     result(or: nil) {
         guard let path else { throw InvalidArgument(description: "expected a path, found a null pointer") }
         guard batch > 0, threads > 0 else {
             throw InvalidArgument(
                 description: "expected at least one image and one thread, found \(batch) and \(threads)")
         }
-        let handle = try NetworkHandle(path: String(cString: path), batch: batch, threads: threads)
+        guard [TAPESTRY_FP32, TAPESTRY_BF16].contains(precision) else {
+            throw InvalidArgument(description: "expected TAPESTRY_FP32 or TAPESTRY_BF16, found \(precision.rawValue)")
+        }
+        let handle = try NetworkHandle(
+            path: String(cString: path), batch: batch, threads: threads,
+            precision: precision == TAPESTRY_FP32 ? .fp32 : .bf16)
         return OpaquePointer(Unmanaged.passRetained(handle).toOpaque())
     }
 }

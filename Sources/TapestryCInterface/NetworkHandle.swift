@@ -10,9 +10,9 @@ final class NetworkHandle {
     let classNames: [UnsafeMutablePointer<CChar>]
 
     /// Throws: as `NativeNetwork(contentsOf:)`.
-    init(path: String, batch: Int, threads: Int) throws {
+    init(path: String, batch: Int, threads: Int, precision: NativePrecision) throws {
         let model = try ModelFile.read(path)
-        network = try NativeNetwork(model, from: path, batch: batch, threads: threads)
+        network = try NativeNetwork(model, from: path, batch: batch, threads: threads, precision: precision)
         let channels = network.inputShape[0]
         normalization = Result {
             guard let name = model.facts["normalization"] else {

@@ -17,18 +17,23 @@ extension NativeNetwork {
     /// Precondition: `threads > 0`, `batch > 0`. Throws `InputNotFound`; `FormatError` where the file is damaged, is no
     /// model, or its weights are not finite; `UnknownInstructionSet` as `init(_:)` does.
     public convenience init(
-        contentsOf path: String, batch: Int = 1, threads: Int = 1, instructionSet: InstructionSet? = nil
+        contentsOf path: String, batch: Int = 1, threads: Int = 1, precision: NativePrecision = .fp32,
+        instructionSet: InstructionSet? = nil
     ) throws {
-        try self.init(ModelFile.read(path), from: path, batch: batch, threads: threads, instructionSet: instructionSet)
+        try self.init(
+            ModelFile.read(path), from: path, batch: batch, threads: threads, precision: precision,
+            instructionSet: instructionSet)
     }
 
     /// As above, of a model that was read from the file at `path`.
     package convenience init(
-        _ model: Model, from path: String, batch: Int, threads: Int, instructionSet: InstructionSet? = nil
+        _ model: Model, from path: String, batch: Int, threads: Int, precision: NativePrecision = .fp32,
+        instructionSet: InstructionSet? = nil
     ) throws {
         let deployed: FrozenModel
         // A model that was read is sound but for its numbers.
         do { deployed = try model.deployed() } catch { throw FormatError(file: path, reason: error.description) }
-        try self.init(deployed, batch: batch, threads: threads, instructionSet: instructionSet)
+        try self.init(
+            deployed, batch: batch, threads: threads, precision: precision, instructionSet: instructionSet)
     }
 }

@@ -8,11 +8,28 @@ import Testing
     private static var lastError: String { String(cString: tapestry_last_error()) }
 
     /// Opens a model's file and closes it behind `body`.
-    private func withNetwork(of fixture: ModelFixture, _ body: (OpaquePointer) throws -> Void) throws {
+    private func withNetwork(
+        of fixture: ModelFixture, _ precision: tapestry_precision = TAPESTRY_FP32,
+        _ body: (OpaquePointer) throws -> Void
+    ) throws {
         let path = try fixture.write(isDeployed: false)
-        let network = try #require(tapestry_open(path, 2, 2), "\(Self.lastError)")
+        let network = try #require(tapestry_open(path, 2, 2, precision), "\(Self.lastError)")
         defer { tapestry_close(network) }
         try body(network)
+    }
+
+    @Test func resultsInBFloat16AreThoseOfSwift() throws {
+        let fixture = try ModelFixture()
+        try withNetwork(of: fixture, TAPESTRY_BF16) { network in
+            let images = fixture.images(2)
+            let expected = try NativeNetwork(fixture.model.deployed(), precision: .bf16)(images).elements
+            var results = [Float](repeating: .nan, count: 6)
+            #expect(tapestry_run(network, images.elements, 2, TAPESTRY_PLANAR, &results) == 0)
+            #expect(results == expected)
+        }
+        let path = try fixture.write(isDeployed: false)
+        #expect(tapestry_open(path, 1, 1, tapestry_precision(rawValue: 7)) == nil)
+        #expect(Self.lastError.contains("TAPESTRY_BF16"))
     }
 
     @Test func resultsAreThoseOfSwift() throws {
@@ -59,12 +76,12 @@ import Testing
 
     @Test func failuresSayWhy() throws {
         let fixture = try ModelFixture()
-        #expect(tapestry_open(fixture.directory.path + "/none", 1, 1) == nil)
+        #expect(tapestry_open(fixture.directory.path + "/none", 1, 1, TAPESTRY_FP32) == nil)
         #expect(Self.lastError.contains("/none: No such file"))
-        #expect(tapestry_open(nil, 1, 1) == nil)
+        #expect(tapestry_open(nil, 1, 1, TAPESTRY_FP32) == nil)
         #expect(Self.lastError == "expected a path, found a null pointer")
         let path = try fixture.write(isDeployed: true)
-        #expect(tapestry_open(path, 1, 0) == nil)
+        #expect(tapestry_open(path, 1, 0, TAPESTRY_FP32) == nil)
         #expect(Self.lastError.contains("at least one image and one thread, found 1 and 0"))
         try withNetwork(of: fixture) { network in
             var result: Float = 0
@@ -82,7 +99,7 @@ import Testing
         let images = fixture.images(4)
         let expected = try NativeNetwork(fixture.model.deployed())(images).elements
         let path = try fixture.write(isDeployed: false)
-        let network = try #require(tapestry_open(path, 4, 2))
+        let network = try #require(tapestry_open(path, 4, 2, TAPESTRY_FP32))
         defer { tapestry_close(network) }
         let address = UInt(bitPattern: network)
         await withTaskGroup(of: Bool.self) { group in
