@@ -26,7 +26,7 @@ struct CostModel {
     /// What a kernel's start costs.
     private static let call = 1200.0
     /// Waiting for another thread, and fetching what it wrote.
-    private static let barrier = 24_000.0
+    private static let barrier = 8_000.0
 
     /// Of all steps, shared by so many threads where that is worth while.
     func cost(sharedBy threads: Int) -> Double {
