@@ -28,13 +28,7 @@ struct Bench: AsyncParsableCommand {
     @OptionGroup(title: "Network") var network: BenchNetworkArguments
     @OptionGroup(title: "Computing") var threadArguments: ThreadArguments
 
-    @Option(
-        help: ArgumentHelp("Images at a time, several numbers separated by commas.", valueName: "n,n"),
-        transform: BatchSizes.init)
-    var batch = BatchSizes.usual
-
-    @Option(help: "What values and weights are stored in; sums are in 32-bit floats either way.")
-    var precision: NativePrecision = .fp32
+    @OptionGroup var planned: PlanArguments
 
     @Option(
         help: ArgumentHelp(
@@ -65,29 +59,32 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let budget = threadArguments.budget
         let subjects = try models.map(BenchSubject.init(modelFile:)) + network.subjects(against: against)
-        Console.note("threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best(for: precision).name)")
+        Console.note(
+            "threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best(for: planned.precision).name)")
         if tune { try tune(subjects, threads: budget.count) }
         if explain {
             for subject in subjects {
-                for size in batch.sizes {
+                for size in planned.batch.sizes {
                     try Console.print(
                         BenchExplanation(
-                            subject, batch: size, threads: budget.count, precision: precision
+                            subject, batch: size, threads: budget.count, precision: planned.precision
                         ).text)
                 }
             }
             return
         }
-        let rows = try BenchRun(subjects, batches: batch.sizes, threads: budget.count, precision: precision).rows()
+        let rows = try BenchRun(
+            subjects, batches: planned.batch.sizes, threads: budget.count, precision: planned.precision
+        ).rows()
         try json ? Console.printJSON(rows.map(\.document)) : Console.print(table(rows))
     }
 
     /// Measures and keeps what is fastest for each network and batch size.
     private func tune(_ subjects: [BenchSubject], threads: Int) throws {
-        let instructionSet = try InstructionSet.best(for: precision)
+        let instructionSet = try InstructionSet.best(for: planned.precision)
         let store = TuningStore()
         for subject in subjects {
-            for size in batch.sizes {
+            for size in planned.batch.sizes {
                 var bar: ProgressBar?
                 defer { bar?.finish() }
                 var seen = 0
@@ -124,6 +121,17 @@ struct Bench: AsyncParsableCommand {
 }
 
 extension NativePrecision: ExpressibleByArgument {}
+
+/// What networks of `bench` and `predict-cost` are planned for, beside threads.
+struct PlanArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Images at a time, several numbers separated by commas.", valueName: "n,n"),
+        transform: BatchSizes.init)
+    var batch = BatchSizes.usual
+
+    @Option(help: "What values and weights are stored in; sums are in 32-bit floats either way.")
+    var precision: NativePrecision = .fp32
+}
 
 /// Numbers of images at a time.
 struct BatchSizes: Equatable, Sendable {

@@ -27,13 +27,7 @@ struct PredictCost: AsyncParsableCommand {
     @OptionGroup(title: "Network") var network: BenchNetworkArguments
     @OptionGroup(title: "Computing") var threadArguments: ThreadArguments
 
-    @Option(
-        help: ArgumentHelp("Images at a time, several numbers separated by commas.", valueName: "n,n"),
-        transform: BatchSizes.init)
-    var batch = BatchSizes.usual
-
-    @Option(help: "What values and weights are stored in; sums are in 32-bit floats either way.")
-    var precision: NativePrecision = .fp32
+    @OptionGroup var planned: PlanArguments
 
     @Flag(help: "Show each layer.")
     var layers = false
@@ -48,16 +42,17 @@ struct PredictCost: AsyncParsableCommand {
 
     func run() async throws {
         let budget = threadArguments.budget
-        let instructionSet = try InstructionSet.best(for: precision)
+        let instructionSet = try InstructionSet.best(for: planned.precision)
         let subjects = try models.map(BenchSubject.init(modelFile:)) + network.subjects(against: "dense")
         Console.note("threads: \(budget.count) (\(budget.reason)), \(instructionSet.name)")
         let measured =
             try measure
-            ? BenchRun(subjects, batches: batch.sizes, threads: budget.count, precision: precision).rows() : []
+            ? BenchRun(subjects, batches: planned.batch.sizes, threads: budget.count, precision: planned.precision)
+                .rows() : []
         let speed = ProcessorSpeed(measuring: instructionSet)
         var rows: [Row] = []
         for subject in subjects {
-            for size in batch.sizes {
+            for size in planned.batch.sizes {
                 let cost = try NativeNetwork.predictedCost(
                     of: subject.model, batch: size, threads: budget.count, on: speed)
                 let median = measured.first {
@@ -150,7 +145,8 @@ struct PredictCost: AsyncParsableCommand {
     private func document(_ row: Row, among rows: [Row]) -> Document {
         let dense = row.dense(among: rows)
         return Document(
-            model: row.subject.name, method: row.subject.method, batch: row.batch, precision: precision.rawValue,
+            model: row.subject.name, method: row.subject.method, batch: row.batch,
+            precision: planned.precision.rawValue,
             predicted_ms: row.cost.seconds * 1e3, speed_up: dense.map { $0.cost.seconds / row.cost.seconds },
             in_theory: dense.map { Double($0.subject.macs) / Double(row.subject.macs) },
             measured_ms: row.measured.map { $0 * 1e3 },
