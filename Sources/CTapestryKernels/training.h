@@ -210,17 +210,18 @@ static void take_gradient(
 }
 
 static void normalize_gradient(
-    int64_t pixels, int32_t channels, const float *a, const float *b, const float *c_, const void *from, void *to) {
-    const element *const x = from;
+    int64_t pixels, int32_t channels, const float *factors, const float *slopes, const float *offsets,
+    const void *value, const void *above, void *to) {
+    const element *const x = value, *const upstream = above;
     element *const g = to;
     FOR_EACH_STRIP(pixels) {
         FOR_EACH_VECTOR(channels, {
-            const vector va = load_some_floats(a + c, count), vb = load_some_floats(b + c, count);
-            const vector vc = load_some_floats(c_ + c, count);
+            const vector factor = load_some_floats(factors + c, count), slope = load_some_floats(slopes + c, count);
+            const vector offset = load_some_floats(offsets + c, count);
             for (int64_t p = first; p < end; ++p) {
                 const int64_t place = p * channels + c;
-                const vector rest = multiply_add(load_some(x + place, count), vb, vc);
-                store_some(g + place, multiply_add(load_some(g + place, count), va, rest), count);
+                const vector rest = multiply_add(load_some(x + place, count), slope, offset);
+                store_some(g + place, multiply_add(load_some(upstream + place, count), factor, rest), count);
             }
         })
     }

@@ -274,9 +274,10 @@ typedef struct {
     void (*take_gradient)(
         int64_t pixels, int32_t channels, tk_reading, const void *x, const float *means, const void *upstream, void *g,
         float *sums, float *products);
-    /// g = a * g + b * x + c by channel.
+    /// g = a * upstream + b * x + c by channel; `g` may be `upstream`.
     void (*normalize_gradient)(
-        int64_t pixels, int32_t channels, const float *a, const float *b, const float *c, const void *x, void *g);
+        int64_t pixels, int32_t channels, const float *a, const float *b, const float *c, const void *x,
+        const void *upstream, void *g);
     /// Packs the weights of blocks `from` to `to`.
     void (*pack_weights)(const tk_packing *, const float *weights, float *packed, int32_t from, int32_t to);
     /// Adds to `gradient` the products `from` to `to`. The input and the gradient of the output are read up to a vector

@@ -29,6 +29,8 @@ public struct StoredReading: Sendable {
 public struct ChannelMoments: Sendable {
     public var means: [Double]
     public var variances: [Double]
+
+    public init(means: [Double], variances: [Double]) { (self.means, self.variances) = (means, variances) }
 }
 
 /// What is gathered by channel for parts of a value, two numbers each, and added up in the order of the parts.
