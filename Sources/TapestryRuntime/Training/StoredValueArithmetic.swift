@@ -26,7 +26,7 @@ public struct StoredValueArithmetic {
         }
     }
 
-    private func partCount(_ pixels: Int, _ channels: Int) -> Int { max(1, min(pixels, pixels * channels >> 15)) }
+    private func partCount(_ pixels: Int, _ channels: Int) -> Int { max(1, min(pixels, pixels * channels / 32768)) }
 
     /// y = a + b, each as it is read.
     public func add(
