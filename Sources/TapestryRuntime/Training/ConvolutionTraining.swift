@@ -76,7 +76,7 @@ public final class ConvolutionTraining: Sendable {
     private func partSize(_ batch: Int) -> Int {
         let parts = (batch + layouts.capacity - 1) / layouts.capacity
         let size = (batch + parts - 1) / parts
-        return layouts.walksImages ? min(layouts.capacity, (size + 1) / 2 * 2) : size
+        return layouts.walksImages && elementSize < 4 ? min(layouts.capacity, (size + 1) / 2 * 2) : size
     }
 }
 

@@ -38,12 +38,12 @@ struct TrainingLayouts {
         let bytes = (inputSize.area * inputPixel + outputSize.area * outputPixel) * 4 / wordElements
         if walksImages {
             // An even number, which pairs of images are.
-            capacity = max(16, min(32, (1 << 20) / bytes / 2 * 2))
+            capacity = outputSize.area > 16 ? 14 : 32
             input = Self.byPixel(inputSize, inputPixel, convolution.inputChannels, images: capacity)
             output = Self.byPixel(outputSize, outputPixel, convolution.outputChannels, images: capacity)
             isFlat = false
         } else {
-            capacity = max(1, min(8, (1 << 19) / bytes))
+            capacity = max(1, min(8, (1 << 21) / bytes))
             let pads = convolution.trainingPads(inputSize, outputSize)
             isFlat = convolution.stride == .square(1) && inputSize == outputSize
             // Where words are pairs of positions, the last one of a row or an image has a zero beside it.
