@@ -149,7 +149,8 @@ extension TrainedLayer {
         }
         for threads in [1, 3] {
             let found = run(plan, TrainingTeam(threads: threads))
-            let about = "\(instructionSet.name) \(instructionSet.precision), \(threads) threads, \(convolution), \(input), \(images) images"
+            let about =
+                "\(instructionSet.name) \(instructionSet.precision), \(threads) threads, \(convolution), \(input), \(images) images"
             // In bf16 what is read and what is stored are rounded; sums of what is not rounded before are exact floats.
             let isRounded = instructionSet.precision == .bf16
             let stored = isRounded ? 1.0 / 256 : 1e-5
