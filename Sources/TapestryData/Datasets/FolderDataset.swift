@@ -18,10 +18,26 @@ public struct FolderDataset: ImageDataset {
 
     /// As the protocol says; what `body` finds wrong with the image is then an error of its file.
     public func withPixels<Result>(at index: Int, _ body: (PixelView) throws -> Result) throws -> Result {
+        try blamingFile(at: index) { path in try ImageDecoder.read(path).withView(body) }
+    }
+
+    /// Likewise.
+    public func withPixels<Result>(
+        at index: Int, choosing choose: (ImageSize) throws -> PixelRegion, _ body: (PixelView) throws -> Result
+    ) throws -> Result {
+        try blamingFile(at: index) { path in
+            try ImageDecoder.readPart(of: path) { height, width in
+                try choose(ImageSize(height: height, width: width))
+            }.withView(body)
+        }
+    }
+
+    private func blamingFile<Result>(at index: Int, _ body: (String) throws -> Result) throws -> Result {
+        let path = folder.paths[index]
         do {
-            return try image(at: index).withView(body)
+            return try body(path)
         } catch let error as DataError {
-            throw FormatError(file: folder.paths[index], reason: error.reason)
+            throw FormatError(file: path, reason: error.reason)
         }
     }
 }

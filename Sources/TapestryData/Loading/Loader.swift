@@ -1,3 +1,4 @@
+import Glibc
 import TapestryCore
 
 /// Batches of a data set, made ahead by threads of its own and handed out in order.
@@ -94,10 +95,20 @@ struct BatchMaker: Sendable {
         let indices = order[(number * batchSize)...].prefix(batchSize)
         let size = transform.elementCount
         let images = try [Float](unsafeUninitializedCapacity: indices.count * size) { buffer, initialized in
+            HugePages.advise(for: UnsafeRawBufferPointer(buffer))
             for (place, index) in indices.enumerated() {
                 var random = RandomStream(seed: seed, purpose: .augmentation, UInt64(epoch), UInt64(index))
-                try dataset.withPixels(at: index) { view in
-                    try transform.apply(to: view, using: &random, output: buffer.baseAddress! + place * size)
+                var sample: SampleTransform.BegunSample?
+                try dataset.withPixels(
+                    at: index,
+                    choosing: { image in
+                        let begun = try transform.begin(image, using: &random)
+                        sample = begun
+                        return begun.region
+                    }
+                ) { view in
+                    try transform.finish(
+                        sample!, with: view, using: &random, output: buffer.baseAddress! + place * size)
                 }
             }
             initialized = indices.count * size
@@ -107,4 +118,19 @@ struct BatchMaker: Sendable {
             channels: transform.channels, labels: indices.map { Int64(dataset.label(at: $0)) },
             firstIndex: indices.startIndex)
     }
+}
+
+/// Memory in pages of megabytes.
+private enum HugePages {
+    /// Asks for such pages for as much of new memory as they fit in: the system then hands out a batch's memory in tens
+    /// of pieces, where else it takes about as long to hand out thousands as to resize the images.
+    static func advise(for memory: UnsafeRawBufferPointer) {
+        guard let start = memory.baseAddress else { return }
+        let first = (Int(bitPattern: start) + size - 1) / size * size
+        let end = (Int(bitPattern: start) + memory.count) / size * size
+        // Where the system has none, small ones do.
+        if first < end { madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, MADV_HUGEPAGE) }
+    }
+
+    private static let size = 2 << 20
 }
