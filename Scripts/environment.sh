@@ -146,7 +146,7 @@ need_test_packages() {
 }
 
 # wanted_peers: what a complete environment of ./dev bench says of itself.
-wanted_peers() { printf '%s\n' "${TAPESTRY_LIBTORCH-}" && cat "$root/Benchmarks/peers/requirements.txt"; }
+wanted_peers() { printf '%s\n' "${TAPESTRY_LIBTORCH-}" && cat "$root"/Benchmarks/peers/*requirements.txt; }
 
 complete_peers() { wanted_peers | cmp --silent - "$peers/complete"; }
 

@@ -89,7 +89,7 @@ import Testing
         // So few are decoded, up to what they lack.
         expectFormatError("premature end") { try decode(image(0xC2, side: 1, scans: 400)) }
         // These lack nothing: each has all of its blocks' bits, of which there is one for each of 32x32.
-        let repeated = Array(repeating: first + [UInt8](repeating: 0, count: 128), count: 600).joined()
+        let repeated = Array(repeating: first.prefix(9) + [UInt8](repeating: 0, count: 129), count: 600).joined()
         let frame: [UInt8] = [0xFF, 0xC2, 0, 11, 8, 1, 0, 1, 0, 1, 1, 0x11, 0]
         expectFormatError("more than 500 scans") {
             try decode([0xFF, 0xD8] + tables + frame + repeated + [0xFF, 0xD9])
@@ -110,14 +110,35 @@ import Testing
         let columns = [0..<1, 0..<16, 15..<17, 17..<40, 32..<33, 64..<80, 79..<83, 82..<83]
         for region in rows.flatMap({ rows in columns.map { PixelRegion(rows: rows, columns: $0) } }) {
             let part = try ImageDecoder.readPart(of: path) { _, _ in region }
-            for row in region.rows {
-                for column in region.columns {
-                    let (inPart, inWhole) = (
-                        ((row - part.top) * part.image.width + column - part.left) * 3, (row * 83 + column) * 3
-                    )
-                    #expect(part.image.pixels[inPart..<inPart + 3] == whole.pixels[inWhole..<inWhole + 3], "\(region)")
-                }
+            #expect(pixels(of: region, in: part) == pixels(of: region, in: ImagePart(whole)), "\(region)")
+        }
+    }
+
+    private func pixels(of region: PixelRegion, in part: ImagePart) -> [UInt8] {
+        region.rows.flatMap { row in
+            let start = ((row - part.top) * part.image.width + region.columns.lowerBound - part.left) * 3
+            return part.image.pixels[start..<start + region.columns.count * 3]
+        }
+    }
+
+    /// Of a damaged file, too, a part is what it is in the whole image, or cannot be read as that cannot.
+    @Test(arguments: large)
+    func damagedPartsAreThoseOfDamagedImages(name: String) throws {
+        let bytes = try Fixture.bytes("images/large/\(name)")
+        var random = RandomStream(seed: 9, purpose: .test)
+        for _ in 0..<150 {
+            var damaged = bytes
+            damaged[random.integer(below: bytes.count)] ^= UInt8(1 << random.integer(below: 8))
+            let whole = try? ImageDecoder.decode(damaged, file: "f", pixelLimit: 1 << 16)
+            var region = PixelRegion(rows: 0..<1, columns: 0..<1)
+            let part = try? ImageDecoder.decodePart(of: damaged, file: "f", pixelLimit: 1 << 16) { height, width in
+                region = PixelRegion(
+                    rows: height / 3..<height / 3 + (height + 1) / 2, columns: width / 3..<width / 3 + (width + 1) / 2)
+                return region
             }
+            #expect((part == nil) == (whole == nil))
+            guard let part, let whole else { continue }
+            #expect(pixels(of: region, in: part) == pixels(of: region, in: ImagePart(whole)), "\(region)")
         }
     }
 

@@ -12,9 +12,9 @@ public struct FolderDataset: ImageDataset {
     /// nil: the files' sizes are not known before they are read.
     public var uniformSize: ImageSize? { nil }
 
-    public func label(at index: Int) -> Int { folder.labels[index] }
+    public func label(at index: Int) -> Int { folder.label(at: index) }
 
-    public func image(at index: Int) throws -> PixelImage { try ImageDecoder.read(folder.paths[index]) }
+    public func image(at index: Int) throws -> PixelImage { try ImageDecoder.read(folder.path(at: index)) }
 
     /// As the protocol says; what `body` finds wrong with the image is then an error of its file.
     public func withPixels<Result>(at index: Int, _ body: (PixelView) throws -> Result) throws -> Result {
@@ -33,7 +33,7 @@ public struct FolderDataset: ImageDataset {
     }
 
     private func blamingFile<Result>(at index: Int, _ body: (String) throws -> Result) throws -> Result {
-        let path = folder.paths[index]
+        let path = folder.path(at: index)
         do {
             return try body(path)
         } catch let error as DataError {

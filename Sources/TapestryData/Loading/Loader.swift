@@ -1,4 +1,3 @@
-import Glibc
 import TapestryCore
 
 /// Batches of a data set, made ahead by threads of its own and handed out in order.
@@ -18,12 +17,13 @@ public final class Loader: Sendable {
         public var threadCount: Int
         /// The most batches made and not yet handed out.
         public var prefetchedBatches: Int
+        public var unreadable: UnreadableImagePolicy
 
         /// Preconditions: batchSize, threadCount and prefetchedBatches are positive, firstBatch and batchLimit are not
         /// negative.
         public init(
             batchSize: Int, dropsLastBatch: Bool = false, firstBatch: Int = 0, batchLimit: Int? = nil,
-            threadCount: Int = 1, prefetchedBatches: Int = 4
+            threadCount: Int = 1, prefetchedBatches: Int = 4, unreadable: UnreadableImagePolicy = .refuse
         ) {
             precondition(batchSize > 0 && threadCount > 0 && prefetchedBatches > 0)
             precondition(firstBatch >= 0 && batchLimit ?? 0 >= 0)
@@ -33,6 +33,7 @@ public final class Loader: Sendable {
             self.batchLimit = batchLimit
             self.threadCount = threadCount
             self.prefetchedBatches = prefetchedBatches
+            self.unreadable = unreadable
         }
     }
 
@@ -43,15 +44,24 @@ public final class Loader: Sendable {
     /// Starts loading the images of `dataset` in `order`.
     ///
     /// Throws: `DataError` if the images cannot become batches.
-    public init(
+    public convenience init(
         _ dataset: any ImageDataset, order: [Int], augmentation: Augmentation, seed: UInt64, epoch: Int,
         options: Options
+    ) throws(DataError) {
+        try self.init(
+            dataset, order: order, augmentation: augmentation, seed: seed, epoch: epoch, options: options,
+            replacesUnreadable: true)
+    }
+
+    private init(
+        _ dataset: any ImageDataset, order: [Int], augmentation: Augmentation, seed: UInt64, epoch: Int,
+        options: Options, replacesUnreadable: Bool
     ) throws(DataError) {
         let transform = try SampleTransform(
             augmentation, input: dataset.uniformSize, channels: dataset.channels)
         let maker = BatchMaker(
-            dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch, batchSize: options.batchSize
-        )
+            dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch,
+            batchSize: options.batchSize, unreadable: options.unreadable, replacesUnreadable: replacesUnreadable)
         // Without a sum that a huge batch size would overflow.
         let (whole, rest) = order.count.quotientAndRemainder(dividingBy: options.batchSize)
         batchCount = options.dropsLastBatch || rest == 0 ? whole : whole + 1
@@ -68,69 +78,17 @@ public final class Loader: Sendable {
         _ dataset: any ImageDataset, order: [Int], preprocessing: Preprocessing, options: Options
     ) throws(DataError) {
         try self.init(
-            dataset, order: order, augmentation: Augmentation(preprocessing), seed: 0, epoch: 0, options: options)
+            dataset, order: order, augmentation: Augmentation(preprocessing), seed: 0, epoch: 0, options: options,
+            replacesUnreadable: false)
     }
 
     deinit { cancel() }
 
-    /// The next batch, nil after the last or after `cancel()`.
+    /// The next batch, nil after the last or after `cancel()`. In evaluation one of which nothing can be read is empty.
     ///
     /// Throws: what reading an image threw, in that image's turn.
     public func next() throws -> Batch? { try queue.next() }
 
     /// Stops loading and waits until the threads have ended.
     public func cancel() { queue.cancel() }
-}
-
-/// Makes any batch of an epoch.
-struct BatchMaker: Sendable {
-    let dataset: any ImageDataset
-    let order: [Int]
-    let transform: SampleTransform
-    let seed: UInt64
-    let epoch: Int
-    let batchSize: Int
-
-    func batch(_ number: Int) throws -> Batch {
-        let indices = order[(number * batchSize)...].prefix(batchSize)
-        let size = transform.elementCount
-        let images = try [Float](unsafeUninitializedCapacity: indices.count * size) { buffer, initialized in
-            HugePages.advise(for: UnsafeRawBufferPointer(buffer))
-            for (place, index) in indices.enumerated() {
-                var random = RandomStream(seed: seed, purpose: .augmentation, UInt64(epoch), UInt64(index))
-                var sample: SampleTransform.BegunSample?
-                try dataset.withPixels(
-                    at: index,
-                    choosing: { image in
-                        let begun = try transform.begin(image, using: &random)
-                        sample = begun
-                        return begun.region
-                    }
-                ) { view in
-                    try transform.finish(
-                        sample!, with: view, using: &random, output: buffer.baseAddress! + place * size)
-                }
-            }
-            initialized = indices.count * size
-        }
-        return Batch(
-            images: images, count: indices.count, height: transform.size.height, width: transform.size.width,
-            channels: transform.channels, labels: indices.map { Int64(dataset.label(at: $0)) },
-            firstIndex: indices.startIndex)
-    }
-}
-
-/// Memory in pages of megabytes.
-private enum HugePages {
-    /// Asks for such pages for as much of new memory as they fit in: the system then hands out a batch's memory in tens
-    /// of pieces, where else it takes about as long to hand out thousands as to resize the images.
-    static func advise(for memory: UnsafeRawBufferPointer) {
-        guard let start = memory.baseAddress else { return }
-        let first = (Int(bitPattern: start) + size - 1) / size * size
-        let end = (Int(bitPattern: start) + memory.count) / size * size
-        // Where the system has none, small ones do.
-        if first < end { madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, MADV_HUGEPAGE) }
-    }
-
-    private static let size = 2 << 20
 }
