@@ -2,6 +2,7 @@
 
 Both read the same files, of the extents and sizes of ImageNet's, in one thread, and take turns.
 """
+import functools
 import json
 import pathlib
 import statistics
@@ -23,7 +24,7 @@ COUNT = 240
 
 def figures(loader, rounds):
     """The name of each row, and the function that measures it."""
-    yield NAME, lambda: speed(loader, rounds)
+    yield NAME, functools.partial(speed, loader, rounds)
 
 
 def speed(loader, rounds):

@@ -80,7 +80,7 @@ private struct ImageFolderRun {
             // The run goes on where it is told to do without more.
             let one = try run.shell("\(train) --resume --limit-unreadable 1")
             #expect(one.status == 65)
-            #expect(one.errorLines.last?.hasSuffix("; more than 1 images cannot be read") == true)
+            #expect(one.errorLines.last?.hasSuffix("; more images cannot be read than the limit of 1") == true)
             #expect(try run.shell("\(train) --resume --limit-unreadable 2").status == 0)
         }
     }

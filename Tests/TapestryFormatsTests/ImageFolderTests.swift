@@ -20,6 +20,19 @@ import Testing
         #expect((0..<folder.count).map(folder.label) == [0, 1, 1])
     }
 
+    @Test func linksAreFollowed() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write([], to: "train/a/1.png")
+        try directory.write([], to: "elsewhere/2.png")
+        for (link, target) in [("train/b", "../elsewhere"), ("train/c", "nowhere"), ("train/a/3.png", "1.png")] {
+            try #require(symlink(target, "\(directory.path)/\(link)") == 0)
+        }
+        let folder = try ImageFolder(directory: directory.path, split: .train)
+        #expect(folder.classNames == ["a", "b"])
+        let paths = (0..<folder.count).map { folder.path(at: $0).dropFirst(directory.path.count) }
+        #expect(paths == ["/train/a/1.png", "/train/a/3.png", "/train/b/2.png"])
+    }
+
     @Test func theTestSplitIsValOrTest() throws {
         let directory = try TemporaryDirectory()
         #expect(throws: InputNotFound.self) { try ImageFolder(directory: directory.path, split: .test) }

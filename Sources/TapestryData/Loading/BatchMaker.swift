@@ -41,7 +41,8 @@ struct BatchMaker: Sendable {
             try write(index, named: index, to: output)
             return index
         }
-        for step in 0...min(limit, dataset.count - 1) {
+        let lastStep = min(limit, dataset.count - 1)
+        for step in 0...lastStep {
             let candidate = (index + step) % dataset.count
             do {
                 // As the sample of the image that it stands for, it is another one than where it has its own turn.
@@ -52,7 +53,10 @@ struct BatchMaker: Sendable {
                 if limit == 0 { throw error }
                 unreadable.append(image)
                 if !replacesUnreadable { return nil }
-                if step == min(limit, dataset.count - 1) { throw UnreadableImages.excess(image, limit: step) }
+                if step == limit { throw UnreadableImages.excess(image, limit: limit) }
+                if step == lastStep {
+                    throw FormatError(file: image.file, reason: "\(image.reason); nor can any other image be read")
+                }
             }
         }
         return nil

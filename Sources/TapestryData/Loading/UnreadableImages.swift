@@ -63,6 +63,7 @@ public final class UnreadableImages {
 
     static func excess(_ image: UnreadableImage, limit: Int) -> FormatError {
         FormatError(
-            file: image.file, reason: image.reason + (limit == 0 ? "" : "; more than \(limit) images cannot be read"))
+            file: image.file,
+            reason: image.reason + (limit == 0 ? "" : "; more images cannot be read than the limit of \(limit)"))
     }
 }

@@ -24,8 +24,7 @@ struct DirectoryListing {
         self.stamp = stamp
         var found: [UInt8] = []
         var starts: [Int] = []
-        errno = 0
-        while let entry = readdir(directory) {
+        while let entry = Self.next(in: directory) {
             let bytes = UnsafeRawPointer(entry) + MemoryLayout<dirent>.offset(of: \.d_name)!
             let name = UnsafeBufferPointer(
                 start: bytes.assumingMemoryBound(to: UInt8.self),
@@ -37,6 +36,12 @@ struct DirectoryListing {
         }
         guard errno == 0 else { throw failure() }
         sort(found, starts)
+    }
+
+    /// The next entry; nil after the last one, and with `errno` where there is an error.
+    private static func next(in directory: OpaquePointer) -> UnsafeMutablePointer<dirent>? {
+        errno = 0
+        return readdir(directory)
     }
 
     private mutating func sort(_ found: [UInt8], _ places: [Int]) {
