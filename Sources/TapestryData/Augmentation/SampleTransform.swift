@@ -43,67 +43,110 @@ public struct SampleTransform: Sendable {
     public func apply(
         to view: PixelView, using random: inout RandomStream, output: UnsafeMutablePointer<Float>
     ) throws(DataError) {
-        try apply(augmentation.steps[...], to: WindowedPixels(view), using: &random, output: output)
+        try finish(try begin(view.size, using: &random), with: view, using: &random, output: output)
+    }
+
+    /// A sample of which only the image's size is known so far.
+    public struct BegunSample {
+        fileprivate let window: PixelWindow
+        /// The first step that needs pixels.
+        fileprivate let nextStep: Int
+
+        /// The pixels that are needed; never none.
+        public var region: PixelRegion {
+            let seen = window.seen
+            return seen.rows.isEmpty || seen.columns.isEmpty ? PixelRegion(rows: 0..<1, columns: 0..<1) : seen
+        }
+    }
+
+    /// Does what needs no pixels, so that only those need be decoded that the rest needs. Precondition: positive extents.
+    ///
+    /// Throws: `DataError` if a crop is larger than the image.
+    public func begin(_ image: ImageSize, using random: inout RandomStream) throws(DataError) -> BegunSample {
+        var window = PixelWindow(image)
+        let next = try move(&window, from: 0, using: &random)
+        return BegunSample(window: window, nextStep: next)
+    }
+
+    /// Does the rest, for which `view` has the pixels of the sample's region, and `random` is as `begin` left it.
+    ///
+    /// Precondition: `output` has room for `elementCount` floats.
+    /// Throws: `DataError` if the image's size or channels are not what was announced.
+    public func finish(
+        _ sample: BegunSample, with view: PixelView, using random: inout RandomStream,
+        output: UnsafeMutablePointer<Float>
+    ) throws(DataError) {
+        try make(WindowedPixels(view, sample.window), step: sample.nextStep, using: &random, output: output)
         if let side = augmentation.cutout { cutOut(side, using: &random, output: output) }
     }
 
     // MARK: Steps
 
-    private func apply(
-        _ steps: ArraySlice<AugmentationStep>, to input: WindowedPixels, using random: inout RandomStream,
-        output: UnsafeMutablePointer<Float>
-    ) throws(DataError) {
-        var window = input
-        for (index, step) in zip(steps.indices, steps) {
-            switch step {
+    /// Moves the window as the steps from `first` on say, up to one that makes new pixels: that one is returned.
+    private func move(
+        _ window: inout PixelWindow, from first: Int, using random: inout RandomStream
+    ) throws(DataError) -> Int {
+        for index in augmentation.steps.indices[first...] {
+            switch augmentation.steps[index] {
             case .padAndCrop(let padding, let size):
                 window.crop(try Self.randomCrop(of: size, padding: padding, in: window.size, using: &random))
             case .horizontalFlip(let probability):
                 if random.uniform() < probability { window.flip() }
             case .preprocessing(.centerCrop(let size)):
                 window.crop(CropGeometry.center(size, in: window.size))
-            default:
-                // These make new pixels, which the steps that are left then see.
-                let image = try Self.image(of: window, after: step, using: &random)
-                var failure: DataError?
-                image.withView { view in
-                    do throws(DataError) {
-                        try apply(steps[(index + 1)...], to: WindowedPixels(view), using: &random, output: output)
-                    } catch { failure = error }
-                }
-                if let failure { throw failure }
-                return
+            case .randomResizedCrop(_, let scale, let ratio, _):
+                window.crop(
+                    CropGeometry.randomResized(in: window.size, scale: scale, ratio: ratio, using: &random))
+                return index
+            case .colorJitter, .preprocessing(.resize), .preprocessing(.resizeTo), .preprocessing(.channels):
+                return index
             }
         }
-        guard window.size == size, window.channels == channels else {
-            throw DataError(
-                "expected an image of \(size) and \(channels) channels, found \(window.size) and \(window.channels)")
+        return augmentation.steps.endIndex
+    }
+
+    /// Makes the new pixels of a step, and the rest of the sample from them; or writes the sample, if that was all.
+    private func make(
+        _ pixels: WindowedPixels, step: Int, using random: inout RandomStream, output: UnsafeMutablePointer<Float>
+    ) throws(DataError) {
+        guard step < augmentation.steps.endIndex else {
+            guard pixels.size == size, pixels.channels == channels else {
+                throw DataError(
+                    "expected an image of \(size) and \(channels) channels, found \(pixels.size) and"
+                        + " \(pixels.channels)")
+            }
+            return table.withUnsafeBufferPointer { pixels.write(to: output, table: $0.baseAddress!) }
         }
-        table.withUnsafeBufferPointer { window.write(to: output, table: $0.baseAddress!) }
+        let image = try Self.image(of: pixels, after: augmentation.steps[step], using: &random)
+        var window = PixelWindow(ImageSize(height: image.height, width: image.width))
+        let next = try move(&window, from: step + 1, using: &random)
+        var failure: DataError?
+        image.withView { view in
+            do throws(DataError) {
+                try make(WindowedPixels(view, window), step: next, using: &random, output: output)
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
     }
 
     private static func image(
-        of window: WindowedPixels, after step: AugmentationStep, using random: inout RandomStream
+        of pixels: WindowedPixels, after step: AugmentationStep, using random: inout RandomStream
     ) throws(DataError) -> PixelImage {
         switch step {
         case .preprocessing(.resize(let side, let filter)):
-            let size = CropGeometry.size(of: window.size, shorterSide: side)
+            let size = CropGeometry.size(of: pixels.size, shorterSide: side)
             // A thin strip, which may be a small file, would grow without bound.
             guard max(size.height, size.width) <= ImageDecoder.pixelLimit / side else {
                 throw DataError(
-                    "an image of \(window.size) would be resized to \(size), more than \(ImageDecoder.pixelLimit) pixels"
+                    "an image of \(pixels.size) would be resized to \(size), more than \(ImageDecoder.pixelLimit) pixels"
                 )
             }
-            return Resampler.resize(window.image(), to: size, filter: filter)
-        case .preprocessing(.resizeTo(let size, let filter)):
-            return Resampler.resize(window.image(), to: size, filter: filter)
-        case .preprocessing(.channels(let channels)): return convert(window.image(), channels: channels)
-        case .randomResizedCrop(let size, let scale, let ratio, let filter):
-            var part = window
-            part.crop(CropGeometry.randomResized(in: window.size, scale: scale, ratio: ratio, using: &random))
-            return Resampler.resize(part.image(), to: size, filter: filter)
-        case .colorJitter(let jitter): return jitter.apply(to: window.image(), using: &random)
-        case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): return window.image()
+            return Resampler.resize(pixels, to: size, filter: filter)
+        case .preprocessing(.resizeTo(let size, let filter)), .randomResizedCrop(let size, _, _, let filter):
+            return Resampler.resize(pixels, to: size, filter: filter)
+        case .preprocessing(.channels(let channels)): return convert(pixels.image(), channels: channels)
+        case .colorJitter(let jitter): return jitter.apply(to: pixels.image(), using: &random)
+        case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): return pixels.image()
         }
     }
 

@@ -41,9 +41,10 @@ extension Trainer {
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: segment.batches.lowerBound,
                 batchLimit: segment.batches.count, threadCount: loadingThreads,
-                prefetchedBatches: 2 * loadingThreads + 2))
+                prefetchedBatches: 2 * loadingThreads + 2, unreadable: unreadable.policy))
         var start = ContinuousClock.now
         while let batch = try loader.next() {
+            try unreadable.add(batch.unreadable)
             let rate = learningRate(step: position.step)
             let loss = try train(on: batch, learningRate: rate)
             let now = ContinuousClock.now
@@ -132,7 +133,7 @@ extension Trainer {
         guard configuration.recipe.isTested(afterEpoch: epoch) else { return nil }
         let evaluator = Evaluator(
             data.test, preprocessing: data.preprocessing, batchSize: configuration.recipe.testBatchSize,
-            precision: configuration.precision, sampler: sampler)
+            precision: configuration.precision, sampler: sampler, unreadable: unreadable)
         do {
             let result = try evaluator.evaluate(step.network, loadingThreads: loadingThreads) { done in
                 observer?.evaluationDidAdvance(epoch: epoch, done: done, total: data.test.count)

@@ -21,6 +21,10 @@ public final class Trainer {
     private(set) weak var observer: (any TrainingObserver)?
 
     let data: TrainingData
+    /// Of both splits, as far as this process has met them.
+    lazy var unreadable = UnreadableImages(limit: configuration.unreadableLimit ?? UnreadableImages.defaultLimit) {
+        [weak self] image in self?.observer?.imageIsUnreadable(image)
+    }
     let step: TrainingStep
     let plan: StepPlan
     var position: TrainingState.Position

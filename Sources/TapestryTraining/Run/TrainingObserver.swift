@@ -1,3 +1,4 @@
+import TapestryData
 import TapestryFormats
 
 /// Who is told how a run goes: the command line, a notebook, a test.
@@ -6,8 +7,14 @@ public protocol TrainingObserver: AnyObject {
     func trainingDidStep(_ progress: StepProgress)
     /// `done` of `total` test images have been evaluated after `epoch` (from 1; 0 for the untrained network).
     func evaluationDidAdvance(epoch: Int, done: Int, total: Int)
+    /// An image cannot be read, and the run does without it; called once for each.
+    func imageIsUnreadable(_ image: UnreadableImage)
     /// Also called for epoch 0, where the untrained network is tested.
     func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool)
+}
+
+extension TrainingObserver {
+    public func imageIsUnreadable(_ image: UnreadableImage) {}
 }
 
 /// What a run is about to do.

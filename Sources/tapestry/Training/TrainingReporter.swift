@@ -1,4 +1,5 @@
 #if TAPESTRY_TORCH
+import TapestryData
 import TapestryFormats
 import TapestryTraining
 
@@ -7,6 +8,7 @@ final class TrainingReporter: TrainingObserver {
     private var bar: ProgressBar?
     private var barEpoch = 0
     private var evaluated = 0
+    private lazy var unreadable = UnreadableNotes { [unowned self] in clear() }
 
     func trainingWillStart(_ summary: RunSummary) {
         let configuration = summary.configuration
@@ -43,8 +45,11 @@ final class TrainingReporter: TrainingObserver {
         evaluated = done
     }
 
+    func imageIsUnreadable(_ image: UnreadableImage) { unreadable.add(image) }
+
     func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool) {
         clear()
+        unreadable.conclude("replaced by others in training, and left out in tests")
         evaluated = 0
         var parts: [String] = []
         if let training = metrics.training {
