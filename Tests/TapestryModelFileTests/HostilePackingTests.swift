@@ -35,7 +35,7 @@ import Testing
             expectFormatError(reason) { _ = try read(file(index: index, type: type, data: [0])) }
         }
         expect("", "expected '{' as the header's first byte")
-        expect(#"{"w":1}"#, "tensor 'w': expected form, shape and sha256, found others")
+        expect(#"{"w":1}"#, "tensor 'w': expected form and shape, found others")
         expect(
             #"{"w":{"form":"dense","shape":[1],"sha256":""}}"#, "expected a form among ternary, ternary-coded, sparse")
         for shape in ["[-1]", "[0]", "[4294967296]", "[1152921504606846976,16]", #""1""#] {

@@ -25,6 +25,8 @@ public final class Trainer {
     let plan: StepPlan
     var position: TrainingState.Position
     var metrics: [EpochMetrics]
+    /// Why the run goes on from the state before the last; nil where that is sound.
+    var damage: String?
 
     /// Prepares a new run in `folder`, or with `resuming` the one that is there.
     ///
@@ -54,7 +56,9 @@ public final class Trainer {
         data = try TrainingData(configuration)
         plan = try StepPlan(
             imageCount: sampler.trainingCount(of: data.training.count), recipe: configuration.recipe)
-        let saved = resuming && folder.hasState ? try TrainingState(readingFrom: folder.state) : nil
+        let latest = resuming ? try TrainingState.latest(in: folder) : nil
+        let saved = latest?.state
+        damage = latest?.damage
         let state =
             try saved ?? TrainingState(startingWith: configuration, model?(), worldSize: sampler.worldSize)
         let network = try TorchNetwork(state.graph, weights: state.weights, device: device)
@@ -123,7 +127,7 @@ public final class Trainer {
             RunSummary(
                 configuration: configuration, parameters: count.parameters, macs: count.macs,
                 trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads,
-                finishedEpochs: position.epoch, finishedSteps: position.step))
+                finishedEpochs: position.epoch, finishedSteps: position.step, warnings: try recover()))
     }
 
     /// An interruption was asked for, and the state is saved.
