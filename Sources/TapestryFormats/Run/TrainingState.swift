@@ -137,13 +137,12 @@ extension TrainingState {
         guard folder.hasState else { return nil }
         let damage: any Error
         do { return (try TrainingState(readingFrom: folder.state), nil) } catch { damage = error }
-        do {
-            return (try TrainingState(readingFrom: folder.olderState), "\(damage)")
-        } catch is InputNotFound {
+        do { return (try TrainingState(readingFrom: folder.olderState), "\(damage)") } catch is InputNotFound {
             throw damage
         } catch {
+            let (offset, reason) = (damage as? FormatError).map { ($0.offset, $0.reason) } ?? (nil, "\(damage)")
             throw FormatError(
-                file: folder.state, reason: "neither it nor the state before can be read: \(damage); \(error)")
+                file: folder.state, offset: offset, reason: "\(reason); nor the state before can be read: \(error)")
         }
     }
 }
