@@ -99,7 +99,7 @@ public final class Trainer {
     /// Throws `RunError.diverged`, `WriteError`, and what reading the data throws; the folder then holds the last state
     /// that was saved.
     public func run() throws -> TrainingOutcome {
-        try announce()
+        try announce(warnings: try recover())
         do {
             if position.epoch == 0, position.step == 0 { try begin() }
             while position.epoch < configuration.recipe.epochs, !hasReachedTarget {
@@ -121,13 +121,13 @@ public final class Trainer {
         return best >= target
     }
 
-    private func announce() throws {
+    private func announce(warnings: [String]) throws {
         let count = try Count(step.network.graph)
         observer?.trainingWillStart(
             RunSummary(
                 configuration: configuration, parameters: count.parameters, macs: count.macs,
                 trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads,
-                finishedEpochs: position.epoch, finishedSteps: position.step, warnings: try recover()))
+                finishedEpochs: position.epoch, finishedSteps: position.step, warnings: warnings))
     }
 
     /// An interruption was asked for, and the state is saved.

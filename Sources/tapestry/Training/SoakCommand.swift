@@ -94,8 +94,12 @@ extension Soak {
         return .inFile(1 + random.integer(below: whole.files), delay: .milliseconds(1) * random.uniform())
     }
 
-    /// Throws: `CommandFailure` with what a training said that did not end well.
+    /// Throws: `CommandFailure` with what a training said that did not end well, or when this program is to end.
     private func check(_ outcome: TrainingProcess.Outcome, of training: TrainingProcess) throws {
+        if outcome.end == .interrupted {
+            try FileManager.default.removeItem(atPath: out)
+            throw CommandFailure(.interrupted, "interrupted; the same command begins again")
+        }
         guard case .status(let status) = outcome.end, status != 0 else { return }
         let said = (try? String(contentsOfFile: training.log, encoding: .utf8)) ?? ""
         let line = said.split(separator: "\n").last.map(String.init) ?? "it said nothing"

@@ -15,6 +15,8 @@ struct TrainingProcess {
 
     enum End: Equatable {
         case killed
+        /// By a signal that asks this program to end, too.
+        case interrupted
         /// As a shell has it: the exit code, or 128 and the signal.
         case status(Int32)
     }
@@ -38,7 +40,7 @@ struct TrainingProcess {
 
     /// Starts it, and waits for its end or for the moment to kill it.
     ///
-    /// Throws: `WriteError`; `CommandFailure` when this program is to end, and then it has ended the other.
+    /// Throws: `WriteError`.
     func run(killedAt moment: Moment? = nil) throws -> Outcome {
         let watch = try FolderWatch(folder)
         let start = ContinuousClock.now
@@ -47,7 +49,8 @@ struct TrainingProcess {
         if case .after(let delay) = moment { enough = start + delay }
         while true {
             if let status = Self.ended(process, waiting: false) {
-                return Outcome(end: .status(status), duration: ContinuousClock.now - start, files: files + watch.read())
+                let end = Interruption.isRequested ? End.interrupted : .status(status)
+                return Outcome(end: end, duration: ContinuousClock.now - start, files: files + watch.read())
             }
             files += watch.read()
             if enough == nil, case .inFile(let number, let delay) = moment, files >= number {
@@ -57,11 +60,8 @@ struct TrainingProcess {
             if isUnwanted || enough.map({ ContinuousClock.now >= $0 }) == true {
                 kill(process, SIGKILL)
                 let status = Self.ended(process, waiting: true)!
-                if isUnwanted {
-                    throw CommandFailure(.interrupted, "interrupted; the runs so far are in \(folder)/..")
-                }
                 // It may have come to its end meanwhile.
-                let end = status == 128 + SIGKILL ? End.killed : .status(status)
+                let end = status == 128 + SIGKILL ? isUnwanted ? End.interrupted : .killed : .status(status)
                 return Outcome(end: end, duration: ContinuousClock.now - start, files: files + watch.read())
             }
             usleep(Self.patience)
