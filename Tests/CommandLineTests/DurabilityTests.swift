@@ -74,7 +74,7 @@ import Testing
             #expect(try run.train(out: "run", "--epochs", "1").status == 0)
             let model = "\(run.folder)/run/last.safetensors"
             let bytes = try Data(contentsOf: URL(filePath: model))
-            for (place, name) in [(bytes.count - 1, "tensor 'linear.bias'"), (200, "header"), (7, "header")] {
+            for (place, name) in [(bytes.count - 1, "tensor 'fc.bias'"), (200, "header"), (7, "header")] {
                 var damaged = bytes
                 damaged[place] ^= 0x10
                 try damaged.write(to: URL(filePath: model))

@@ -43,6 +43,10 @@ import Testing
             expect(#"{"w":{"form":"sparse","shape":\#(shape),"sha256":""}}"#, reason)
         }
         expect(#"{"w":{"form":"sparse","shape":[1],"sha256":1}}"#, "expected a sha256, found none")
+        let unsealed = file(index: #"{"w":{"form":"sparse","shape":[1]}}"#, data: [0])
+        expectFormatError(at: unsealed.count - 1, "tensor 'w': expected a digest, found none") {
+            _ = try read(unsealed)
+        }
         expect(#"{"v":{"form":"sparse","shape":[1],"sha256":""}}"#, "tensor 'v': expected bytes (U8, one axis)")
         expect(#"{"w":{"form":"sparse","shape":[1],"sha256":""}}"#, "tensor 'w': expected bytes (U8", type: "I8")
     }

@@ -54,6 +54,7 @@ struct Unpacker {
         func failure(_ reason: String) -> FormatError {
             FormatError(file: path, offset: entry.offset, reason: "tensor '\(entry.name)': \(reason)")
         }
+        guard entry.digest != nil || packed.digest != nil else { throw failure("expected a digest, found none") }
         guard budget.admits(4 * packed.shape.count, packedIn: entry.byteCount) else {
             throw failure("expected at most 1024 times its \(entry.byteCount) bytes when unpacked, found more")
         }
