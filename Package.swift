@@ -111,7 +111,9 @@ if hasLibtorch {
     targets += [
         .systemLibrary(name: "Clibtorch", pkgConfig: "libtorch"),
         .target(name: "CTapestryTorch", dependencies: ["Clibtorch"]),
-        .target(name: "TapestryTorch", dependencies: ["TapestryCore", "CTapestryTorch"], swiftSettings: strict),
+        .target(
+            name: "TapestryTorch", dependencies: ["TapestryCore", "TapestryRuntime", "CTapestryTorch"],
+            swiftSettings: strict),
         .target(
             name: "TapestryTraining",
             dependencies: [
