@@ -11,7 +11,7 @@ struct Soak: AsyncParsableCommand {
             the undisturbed run to the bit. If they are not, the exit code is 70, and the folders stay.
 
             Other options are those of `tapestry train`, for what is trained; they follow these, so that later ones \
-            win: \(defaultOptions.dropLast(4).joined(separator: " ")) \(defaultOptions.suffix(4).joined(separator: " "))
+            win: \(defaultOptions.joined(separator: " "))
 
             Examples:
               tapestry soak --data ~/cifar
@@ -29,7 +29,7 @@ struct Soak: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The folder of the images.", valueName: "dir"), completion: .directory)
     var data: String
 
-    @Option(help: "How often to kill.", transform: Positive.integer)
+    @Option(help: "How often to kill; by default 20 times.", transform: Positive.integer)
     var kills = 20
 
     @Option(help: "Of the moments at which to kill.")
