@@ -43,6 +43,15 @@ enum Reading {
         require(try rewritten { try ModelFile.write(copy, to: $0) } == first, "a model file")
     }
 
+    static func state(_ input: Input) throws {
+        let state = try TrainingState(readingFrom: input.write())
+        use(state.graph)
+        let first = try rewritten { try state.write(to: $0) }
+        let copy = try TrainingState(readingFrom: Input.copyPath)
+        require(copy.position == state.position && copy.graph == state.graph, "a position")
+        require(try rewritten { try copy.write(to: $0) } == first, "a training state")
+    }
+
     /// What is unpacked makes the same bytes again: no tensor has two packed forms, save one with fewer values than its
     /// form is for.
     static func packed(_ input: Input) throws {

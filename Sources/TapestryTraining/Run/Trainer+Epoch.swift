@@ -150,11 +150,13 @@ extension Trainer {
 // MARK: - Saving
 
 extension Trainer {
+    /// The state before stays beside it; but a damaged one does not take the place of a sound one.
     private func saveState() throws {
         guard sampler.rank == 0 else { return }
         let state = try step.state(at: position)
         try requireFinite(state.weights)
-        try state.write(to: folder.state)
+        try state.write(to: folder.state, keepingOldAt: damage == nil ? folder.olderState : nil)
+        damage = nil
     }
 
     /// A step can spoil parameters after its own loss was fine: such weights never replace sound ones.
@@ -167,7 +169,7 @@ extension Trainer {
         }
     }
 
-    private func facts(_ epoch: EpochMetrics) -> [String: String] {
+    func facts(_ epoch: EpochMetrics) -> [String: String] {
         var facts = [
             "architecture": configuration.architecture,
             "method": configuration.methodText,

@@ -29,6 +29,8 @@ public final class Trainer {
     let plan: StepPlan
     var position: TrainingState.Position
     var metrics: [EpochMetrics]
+    /// Why the run goes on from the state before the last; nil where that is sound.
+    var damage: String?
 
     /// Prepares a new run in `folder`, or with `resuming` the one that is there.
     ///
@@ -58,7 +60,9 @@ public final class Trainer {
         data = try TrainingData(configuration)
         plan = try StepPlan(
             imageCount: sampler.trainingCount(of: data.training.count), recipe: configuration.recipe)
-        let saved = resuming && folder.hasState ? try TrainingState(readingFrom: folder.state) : nil
+        let latest = resuming ? try TrainingState.latest(in: folder) : nil
+        let saved = latest?.state
+        damage = latest?.damage
         let state =
             try saved ?? TrainingState(startingWith: configuration, model?(), worldSize: sampler.worldSize)
         let network = try TorchNetwork(
@@ -100,7 +104,7 @@ public final class Trainer {
     /// Throws `RunError.diverged`, `WriteError`, and what reading the data throws; the folder then holds the last state
     /// that was saved.
     public func run() throws -> TrainingOutcome {
-        try announce()
+        try announce(warnings: try recover())
         do {
             if position.epoch == 0, position.step == 0 { try begin() }
             while position.epoch < configuration.recipe.epochs, !hasReachedTarget {
@@ -122,7 +126,7 @@ public final class Trainer {
         return best >= target
     }
 
-    private func announce() throws {
+    private func announce(warnings: [String]) throws {
         let count = try Count(step.network.graph)
         observer?.trainingWillStart(
             RunSummary(
@@ -130,7 +134,7 @@ public final class Trainer {
                 nativeConvolutions: step.network.nativeConvolutions.count,
                 convolutions: step.network.graph.convolutionCount,
                 trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads,
-                finishedEpochs: position.epoch, finishedSteps: position.step))
+                finishedEpochs: position.epoch, finishedSteps: position.step, warnings: warnings))
     }
 
     /// An interruption was asked for, and the state is saved.

@@ -32,6 +32,8 @@ public struct RunSummary: Sendable {
     /// Epochs and steps done before, by the run that this one resumes.
     public let finishedEpochs: Int
     public let finishedSteps: Int
+    /// What was found damaged in the folder of the run that this one resumes, and what becomes of it, a line each.
+    public let warnings: [String]
 }
 
 /// Where a run is after a step.

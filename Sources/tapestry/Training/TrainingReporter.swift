@@ -17,6 +17,7 @@ final class TrainingReporter: TrainingObserver {
                 + " parameters, \(summary.macs.grouped) multiply-adds; \(summary.trainingImages.grouped) images to"
                 + " train on, \(summary.testImages.grouped) to test on; \(configuration.precision.rawValue) on"
                 + " \(configuration.device), " + summary.engineText)
+        for warning in summary.warnings { Console.note("warning: \(warning)") }
         if summary.finishedEpochs > 0 || summary.finishedSteps > 0 {
             Console.note(
                 "resuming after \(summary.finishedEpochs) epochs and \(summary.finishedSteps) steps")
