@@ -1,5 +1,6 @@
 // What training needs beside convolutions: values as they are read, their moments, and gradients of both.
 #include <math.h>
+#include <string.h>
 
 #include "values.h"
 
@@ -224,4 +225,26 @@ void test_normalize_gradient(const tk_kernels *k, stream *r) {
         expected[i] = rounded_bound(k->element_size, bound_of_sum(of_gradient + of_number + term, magnitude, 2));
     }
     expect_within("gradient", collect(&g), expected, count);
+}
+
+void test_pair_positions(const tk_kernels *k, stream *r) {
+    if (!k->pair_positions != (k->element_size == sizeof(float))) fail("words are not what elements are");
+    if (!k->pair_positions) return;
+    const int32_t positions = mostly_small(r, 60), step = between(r, 1, 3), distance = between(r, 1, 4);
+    const int32_t pixel = mostly_small(r, 70), last = (positions - 1) / step * step;
+    const extents e = {pixel, 1, last + distance + 1};
+    const value dense = make_dense(k->element_size, e, 1);
+    // Up to a vector is read and written beyond.
+    const value x = make_between(k->element_size, &dense.image, 1, dense.lead, k->lanes);
+    const float *numbers = random_elements(r, k->element_size, count_of(e));
+    fill(&x, numbers, NOTHING);
+    const int64_t count = (int64_t)(last + 1) * pixel;
+    float *words = guarded_floats(count + k->lanes);
+    k->pair_positions(positions, step, pixel, distance, x.first, words);
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t p = i / pixel, place = i % pixel * e.width + p;
+        const float word = word_of(2, (float[2]){numbers[place], numbers[place + distance]});
+        if (p % step == 0 && memcmp(words + i, &word, sizeof word) != 0)
+            fail("channel %lld of position %lld is not paired", (long long)(i % pixel), (long long)p);
+    }
 }
