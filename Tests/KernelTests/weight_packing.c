@@ -13,6 +13,8 @@ typedef struct {
 
 static parameter draw_parameter(stream *r) {
     parameter p = {.outputs = mostly_small(r, 70), .taps = mostly_small(r, 9), .channels = mostly_small(r, 40)};
+    // Whole fours are packed in another way.
+    if (one_in(r, 2)) p.outputs = 4 * between(r, 1, 18), p.channels = between(r, 4, 40);
     const int32_t counts[3] = {p.outputs, p.taps, p.channels};
     int64_t *steps[3] = {&p.output_step, &p.tap_step, &p.channel_step};
     int32_t order[3] = {0, 1, 2};
