@@ -37,7 +37,7 @@ void *guarded(size_t bytes) {
 
 void *moved_to_guarded(void *from, size_t bytes) {
     void *to = guarded(bytes);
-    memcpy(to, from, bytes);
+    if (bytes > 0) memcpy(to, from, bytes);
     free(from);
     return to;
 }
