@@ -93,9 +93,11 @@ FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
         for (int v = 0; v < V; ++v) {
             const ptrdiff_t place = m * t->y_step + v * LANES;
             vector y = sum[m][v];
-            if (t->residual) y += load_values(t->residual + place);
-            if (t->activation == TK_RELU) y = rectified(y);
             const int count = t->outputs - v * LANES;
+            // Values may lie densely, and end with the last output.
+            if (t->residual && count >= LANES) y += load_values(t->residual + place);
+            else if (t->residual) y += load_first_values(t->residual + place, count);
+            if (t->activation == TK_RELU) y = rectified(y);
             if (WORD_ELEMENTS > 1 && t->stores_floats) {
                 float *floats = (float *)(t->y + m * t->y_step) + v * LANES;
                 if (count >= LANES) store(floats, y);

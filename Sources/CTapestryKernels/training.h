@@ -1,13 +1,6 @@
 // What training needs beside convolutions: values read through batch norms and ReLUs, statistics, gradients of weights.
 #pragma once
 
-/// A vector of which only the first `count` elements are there.
-FORCE_INLINE vector load_first_values(const element *p, int32_t count) {
-    vector x = 0;
-    for (int32_t i = 0; i < count; ++i) x[i] = float_of(p[i]);
-    return x;
-}
-
 /// `count` is LANES or more, or the rest of the channels.
 FORCE_INLINE vector load_some(const element *p, int32_t count) {
     return count >= LANES ? load_values(p) : load_first_values(p, count);

@@ -27,6 +27,13 @@ FORCE_INLINE element element_of(float x) { return x; }
 FORCE_INLINE float float_of(element x) { return x; }
 #endif
 
+/// A vector of which only the first `count` elements are there.
+FORCE_INLINE vector load_first_values(const element *p, int32_t count) {
+    vector x = 0;
+    for (int32_t i = 0; i < count; ++i) x[i] = float_of(p[i]);
+    return x;
+}
+
 /// A word of a value in every lane: one element, or two neighbours.
 FORCE_INLINE vector word_at(const void *p) {
     typedef float word __attribute__((aligned(__alignof__(element)), may_alias));

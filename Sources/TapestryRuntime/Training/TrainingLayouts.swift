@@ -14,7 +14,9 @@ struct TrainingLayouts {
         let imageSpan, pixel: Int
 
         /// Elements, with room behind for some positions and vectors to be read.
-        func size(images: Int) -> Int { lead + images * imageSpan + 4 * pixel + 64 }
+        func size(images: Int) -> Int { lead + images * imageSpan + slack * pixel + 64 }
+        /// Positions behind the last image that pairs of positions reach.
+        let slack: Int
     }
 
     let inputSize: Size
@@ -50,10 +52,12 @@ struct TrainingLayouts {
             let columns = max(pads.input.columns, pads.output.columns, wordElements - 1)
             input = Self.byImage(
                 inputSize, inputPixel, convolution.inputChannels,
-                Pads(rows: pads.input.rows, columns: isFlat ? columns : pads.input.columns))
+                Pads(rows: pads.input.rows, columns: isFlat ? columns : pads.input.columns),
+                slack: convolution.stride.width)
             output = Self.byImage(
                 outputSize, outputPixel, convolution.outputChannels,
-                Pads(rows: pads.output.rows, columns: isFlat ? columns : max(pads.output.columns, wordElements - 1)))
+                Pads(rows: pads.output.rows, columns: isFlat ? columns : max(pads.output.columns, wordElements - 1)),
+                slack: 1)
         }
     }
 
@@ -63,17 +67,19 @@ struct TrainingLayouts {
             image: tk_image(
                 height: Int32(size.height), width: Int32(size.width), channels: Int32(channels), pixel: Int32(step),
                 channel: 1, row: Int64(size.width * step), image: Int64(pixel)),
-            lead: 0, imageSpan: size.area * pixel, pixel: pixel)
+            lead: 0, imageSpan: size.area * pixel, pixel: pixel, slack: 1)
     }
 
-    private static func byImage(_ size: Size, _ pixel: Int, _ channels: Int, _ pads: Pads) -> Layout {
+    private static func byImage(
+        _ size: Size, _ pixel: Int, _ channels: Int, _ pads: Pads, slack: Int
+    ) -> Layout {
         let row = (size.width + pads.columns) * pixel
         let image = (size.height + pads.rows) * row
         return Layout(
             image: tk_image(
                 height: Int32(size.height), width: Int32(size.width), channels: Int32(channels), pixel: Int32(pixel),
                 channel: 1, row: Int64(row), image: Int64(image)),
-            lead: (pads.rows * row + pads.columns * pixel + 63) / 64 * 64, imageSpan: image, pixel: pixel)
+            lead: (pads.rows * row + pads.columns * pixel + 63) / 64 * 64, imageSpan: image, pixel: pixel, slack: slack)
     }
 
     /// Positions from an image's first to its last one.
