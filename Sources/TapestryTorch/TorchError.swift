@@ -6,11 +6,19 @@ public struct TorchError: Error, Equatable, Sendable {
     public let operation: String
     /// Why, in one line, without libtorch's stack trace.
     public let message: String
+    let reason: Reason
+
+    enum Reason {
+        case refused, peerLost
+    }
 
     /// `text` may be an exception's whole text: from it are kept the lines before the stack trace, joined.
-    public init(operation: String, message text: String) {
+    public init(operation: String, message text: String) { self.init(operation: operation, message: text, .refused) }
+
+    init(operation: String, message text: String, _ reason: Reason) {
         self.operation = operation
         self.message = Self.oneLine(text)
+        self.reason = reason
     }
 
     /// Some of libtorch's messages list every device it was ever built for.
@@ -32,5 +40,5 @@ extension TorchError: CustomStringConvertible {
 func check(_ status: TapestryStatus, _ operation: @autoclosure () -> String) throws(TorchError) {
     guard status != TAPESTRY_OK else { return }
     let message = String(cString: tapestry_last_message())
-    throw TorchError(operation: operation(), message: message)
+    throw TorchError(operation: operation(), message: message, status == TAPESTRY_PEER_LOST ? .peerLost : .refused)
 }
