@@ -14,6 +14,7 @@
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Weverything"
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #pragma clang diagnostic pop
@@ -66,6 +67,8 @@ std::vector<std::shared_ptr<::gloo::transport::Device>> gloo_devices(const Tapes
 c10::intrusive_ptr<c10d::ProcessGroup> join(const TapestryMeeting &meeting) {
     TORCH_CHECK(meeting.device == TAPESTRY_CPU,
                 "processes that compute on GPUs need NCCL, which this build of Tapestry does not reach");
+    // What fails is thrown, and said once; c10d would log it too, with a trace of the stack.
+    if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
     const std::chrono::milliseconds timeout(meeting.timeout_milliseconds);
     c10d::TCPStoreOptions options;
     options.port = meeting.port;

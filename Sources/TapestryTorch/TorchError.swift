@@ -27,7 +27,11 @@ public struct TorchError: Error, Equatable, Sendable {
     private static func oneLine(_ text: String) -> String {
         let lines = text.split(whereSeparator: \.isNewline)
             .prefix { !$0.hasPrefix("Exception raised from") && !$0.hasPrefix("C++ CapturedTraceback") }
-        let words = lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+        var words = lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+        // Gloo begins with the place in its sources.
+        if words.hasPrefix("["), let end = words.firstIndex(of: "]") {
+            words = String(words[words.index(after: end)...].drop { $0 == " " })
+        }
         return words.count > longest ? words.prefix(longest) + "…" : words
     }
 }

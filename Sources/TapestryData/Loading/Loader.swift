@@ -17,12 +17,14 @@ public final class Loader: Sendable {
         public var threadCount: Int
         /// The most batches made and not yet handed out.
         public var prefetchedBatches: Int
+        /// Whose share of each batch is made.
+        public var sampler: Sampler
 
         /// Preconditions: batchSize, threadCount and prefetchedBatches are positive, firstBatch and batchLimit are not
         /// negative.
         public init(
             batchSize: Int, dropsLastBatch: Bool = false, firstBatch: Int = 0, batchLimit: Int? = nil,
-            threadCount: Int = 1, prefetchedBatches: Int = 4
+            threadCount: Int = 1, prefetchedBatches: Int = 4, sampler: Sampler = Sampler()
         ) {
             precondition(batchSize > 0 && threadCount > 0 && prefetchedBatches > 0)
             precondition(firstBatch >= 0 && batchLimit ?? 0 >= 0)
@@ -32,6 +34,7 @@ public final class Loader: Sendable {
             self.batchLimit = batchLimit
             self.threadCount = threadCount
             self.prefetchedBatches = prefetchedBatches
+            self.sampler = sampler
         }
     }
 
@@ -49,8 +52,8 @@ public final class Loader: Sendable {
         let transform = try SampleTransform(
             augmentation, input: dataset.uniformSize, channels: dataset.channels)
         let maker = BatchMaker(
-            dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch, batchSize: options.batchSize
-        )
+            dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch,
+            batchSize: options.batchSize, sampler: options.sampler)
         // Without a sum that a huge batch size would overflow.
         let (whole, rest) = order.count.quotientAndRemainder(dividingBy: options.batchSize)
         batchCount = options.dropsLastBatch || rest == 0 ? whole : whole + 1
@@ -89,9 +92,11 @@ struct BatchMaker: Sendable {
     let seed: UInt64
     let epoch: Int
     let batchSize: Int
+    let sampler: Sampler
 
     func batch(_ number: Int) throws -> Batch {
-        let indices = order[(number * batchSize)...].prefix(batchSize)
+        let whole = order[(number * batchSize)...].prefix(batchSize).indices
+        let indices = order[sampler.share(of: whole)]
         let size = transform.elementCount
         let images = try [Float](unsafeUninitializedCapacity: indices.count * size) { buffer, initialized in
             for (place, index) in indices.enumerated() {
@@ -105,6 +110,6 @@ struct BatchMaker: Sendable {
         return Batch(
             images: images, count: indices.count, height: transform.size.height, width: transform.size.width,
             channels: transform.channels, labels: indices.map { Int64(dataset.label(at: $0)) },
-            firstIndex: indices.startIndex)
+            firstIndex: indices.startIndex, wholeCount: whole.count)
     }
 }

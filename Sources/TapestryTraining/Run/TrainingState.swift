@@ -16,7 +16,7 @@ struct TrainingState {
         var seconds = 0.0
         /// The best test accuracy so far, in per cent.
         var bestTop1: Double?
-        /// The processes that train together; another number has another order of images.
+        /// The processes that train together, among which sums are split: the result's last bits depend on their number.
         var worldSize = 1
 
         /// Whether a run can have been there.
