@@ -33,7 +33,7 @@ struct TapestryReducer {
                     int64_t bytes)
         : buckets(tapestry::buckets_of(parameters, static_cast<size_t>(first_bytes), static_cast<size_t>(bytes))),
           reducer(parameters, buckets, group.group, std::vector<bool>(parameters.size(), false), bytes,
-                  /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/false, /*param_names=*/{}, first_bytes,
+                  /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true, /*param_names=*/{}, first_bytes,
                   /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false,
                   /*bucket_bytes_cap_list=*/{}) {}
 

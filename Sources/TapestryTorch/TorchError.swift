@@ -32,6 +32,10 @@ public struct TorchError: Error, Equatable, Sendable {
         if words.hasPrefix("["), let end = words.firstIndex(of: "]") {
             words = String(words[words.index(after: end)...].drop { $0 == " " })
         }
+        // And ends with advice for those who have its logs.
+        if let advice = words.firstRange(of: ". This is typically caused by") {
+            words = String(words[..<advice.lowerBound])
+        }
         return words.count > longest ? words.prefix(longest) + "…" : words
     }
 }
