@@ -25,7 +25,10 @@ import Testing
             """
         }
         let waits = "for pid in ${pids[@]}; do wait $pid 2>/dev/null; echo $?; done"
-        let outcome = try run.shell((["pids=()"] + starts + [meanwhile, waits]).joined(separator: "\n"))
+        let outcome = try run.shell(
+            (["pids=(); before=$(stat -c %s \(run.folder)/cut/metrics.jsonl 2>/dev/null)"] + starts + [
+                meanwhile, waits,
+            ]).joined(separator: "\n"))
         return Processes(
             statuses: outcome.output.split(separator: "\n").compactMap { Int32($0) },
             errors: try (0..<count).map {
@@ -33,9 +36,10 @@ import Testing
             })
     }
 
-    /// Bash that waits until a run has recorded an epoch.
+    /// Bash that waits until a run has recorded an epoch, after those that it has when it is started, or has ended.
     private func untilRecorded(_ run: SmallRun, _ name: String) -> String {
-        "until [ -e \(run.folder)/\(name)/metrics.jsonl ]; do sleep 0.05; done"
+        let size = "$(stat -c %s \(run.folder)/\(name)/metrics.jsonl 2>/dev/null)"
+        return "while kill -0 ${pids[0]} 2>/dev/null && [ \"$before\" = \"\(size)\" ]; do sleep 0.05; done"
     }
 
     /// With batches that do not divide, and a last one of a single image, of which most processes have nothing.
@@ -53,7 +57,8 @@ import Testing
                 for (ours, theirs) in zip(try run.metrics(name), try run.metrics("1")) {
                     #expect(abs(ours.trainLoss! - theirs.trainLoss!) < 1e-5 * theirs.trainLoss!)
                     #expect(abs(ours.testLoss! - theirs.testLoss!) < 1e-4 * theirs.testLoss!)
-                    #expect(ours.trainTop1 == theirs.trainTop1 && ours.testTop5 == theirs.testTop5)
+                    // An image on the edge may fall to the other side.
+                    #expect(abs(ours.trainTop1! - theirs.trainTop1!) < 2 && abs(ours.testTop5! - theirs.testTop5!) < 3)
                 }
             }
             #expect(try run.digest("2/last.safetensors") == run.digest("2again/last.safetensors"))
@@ -73,7 +78,7 @@ import Testing
             #expect(killed.statuses == [75, 137])
             #expect(killed.errors[0].split(separator: "\n").last?.contains("rank 0 of 2: lost another process") == true)
             let stopped = try train(
-                run, processes: 2, cut, meanwhile: "\(untilRecorded(run, "cut")); sleep 1; kill -TERM ${pids[1]}")
+                run, processes: 2, cut, meanwhile: "\(untilRecorded(run, "cut")); kill -TERM ${pids[1]}")
             #expect(stopped.statuses == [75, 75] || stopped.statuses == [0, 0])
             #expect(try train(run, processes: 2, cut).statuses == [0, 0])
             #expect(try run.digest("whole/last.safetensors") == run.digest("cut/last.safetensors"))
@@ -84,7 +89,7 @@ import Testing
     @Test func whoHangsIsMissed() throws {
         try SmallRun.with { run throws in
             let processes = try train(
-                run, processes: 2, "--epochs 100000 --timeout 1 --out \(run.folder)/run",
+                run, processes: 2, "--epochs 100000 --timeout 3 --out \(run.folder)/run",
                 meanwhile: """
                     \(untilRecorded(run, "run")); kill -STOP ${pids[1]}; wait ${pids[0]}; echo $?; kill -KILL ${pids[1]}
                     """)
@@ -132,7 +137,7 @@ import Testing
         try #require(made.status == 0, "\(made.errors)")
         try SmallRun.with { run throws in
             let processes = try train(
-                run, processes: 2, "--epochs 100000 --timeout 2 --out \(run.folder)/run",
+                run, processes: 2, "--epochs 100000 --timeout 4 --out \(run.folder)/run",
                 meanwhile: "\(untilRecorded(run, "run")); ip -n \(name)a link set \(name)x down",
                 prefix: { "ip netns exec \(name)\($0 == 0 ? "a" : "b")" }, address: "192.0.2.1")
             #expect(processes.statuses == [75, 75], "\(processes.errors)")

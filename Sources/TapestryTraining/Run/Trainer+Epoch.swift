@@ -43,6 +43,8 @@ extension Trainer {
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: segment.batches.lowerBound,
                 batchLimit: segment.batches.count, threadCount: loadingThreads,
                 prefetchedBatches: 2 * loadingThreads + 2, sampler: sampler))
+        // Rank 0 may have been writing, which is no time of the others' steps.
+        try group?.barrier()
         var start = ContinuousClock.now
         while let batch = try loader.next() {
             let rate = learningRate(step: position.step)
