@@ -51,7 +51,7 @@ import Testing
                 let count = Int(String(name.first!))!
                 let processes = try train(run, processes: count, "\(options) --out \(run.folder)/\(name)")
                 #expect(processes.statuses == Array(repeating: 0, count: count), "\(processes.errors)")
-                #expect(processes.errors.dropFirst().allSatisfy(\.isEmpty))
+                #expect(processes.errors.dropFirst().allSatisfy { $0.isEmpty })
                 let speed = try #require(processes.errors[0].split(separator: "\n").last { $0.hasPrefix("epoch 2") })
                 #expect(speed.split(separator: " + ").count == count)
                 for (ours, theirs) in zip(try run.metrics(name), try run.metrics("1")) {
