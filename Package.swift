@@ -115,7 +115,8 @@ if hasLibtorch {
     products.append(.library(name: "TapestryTraining", targets: ["TapestryTraining"]))
     targets += [
         .systemLibrary(name: "Clibtorch", pkgConfig: "libtorch"),
-        .target(name: "CTapestryTorch", dependencies: ["Clibtorch"]),
+        .target(
+            name: "CTapestryTorch", dependencies: ["Clibtorch"], cxxSettings: [.headerSearchPath("forwarding")]),
         .target(
             name: "TapestryTorch", dependencies: ["TapestryCore", "TapestryRuntime", "CTapestryTorch"],
             swiftSettings: strict),

@@ -70,6 +70,7 @@ has_debian() {
         libspng-dev) pkg-config --exists spng ;;
         libjpeg62-turbo-dev) pkg-config --exists libjpeg ;;
         zlib1g-dev) pkg-config --exists zlib ;;
+        libgloo-dev) [[ -e /usr/include/gloo/config.h || -e /usr/local/include/gloo/config.h ]] ;;
         python3-venv) python3 -c 'import ensurepip, venv' ;;
         libc6-dev-arm64-cross) [[ -e /usr/aarch64-linux-gnu/lib/crt1.o ]] ;;
         qemu-user) command -v qemu-aarch64 ;;
@@ -198,6 +199,8 @@ set_up() {
         say "no libtorch: building without training (to try again: ./dev setup)"
     fi
     announce
+    # The headers of what connects processes, which PyPI's torch has and does not show.
+    [[ -z ${TAPESTRY_LIBTORCH-} ]] || need_debian libgloo-dev
 }
 
 # build_flags: sets `flags` to what every `swift build` and `swift test` of this package is given, so that they share

@@ -6,11 +6,19 @@ public struct TorchError: Error, Equatable, Sendable {
     public let operation: String
     /// Why, in one line, without libtorch's stack trace.
     public let message: String
+    let reason: Reason
+
+    enum Reason {
+        case refused, peerLost
+    }
 
     /// `text` may be an exception's whole text: from it are kept the lines before the stack trace, joined.
-    public init(operation: String, message text: String) {
+    public init(operation: String, message text: String) { self.init(operation: operation, message: text, .refused) }
+
+    init(operation: String, message text: String, _ reason: Reason) {
         self.operation = operation
         self.message = Self.oneLine(text)
+        self.reason = reason
     }
 
     /// Some of libtorch's messages list every device it was ever built for.
@@ -19,7 +27,15 @@ public struct TorchError: Error, Equatable, Sendable {
     private static func oneLine(_ text: String) -> String {
         let lines = text.split(whereSeparator: \.isNewline)
             .prefix { !$0.hasPrefix("Exception raised from") && !$0.hasPrefix("C++ CapturedTraceback") }
-        let words = lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+        var words = lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+        // Gloo begins with the place in its sources.
+        if words.hasPrefix("["), let end = words.firstIndex(of: "]") {
+            words = String(words[words.index(after: end)...].drop { $0 == " " })
+        }
+        // And ends with advice for those who have its logs.
+        if let advice = words.firstRange(of: ". This is typically caused by") {
+            words = String(words[..<advice.lowerBound])
+        }
         return words.count > longest ? words.prefix(longest) + "…" : words
     }
 }
@@ -32,5 +48,5 @@ extension TorchError: CustomStringConvertible {
 func check(_ status: TapestryStatus, _ operation: @autoclosure () -> String) throws(TorchError) {
     guard status != TAPESTRY_OK else { return }
     let message = String(cString: tapestry_last_message())
-    throw TorchError(operation: operation(), message: message)
+    throw TorchError(operation: operation(), message: message, status == TAPESTRY_PEER_LOST ? .peerLost : .refused)
 }

@@ -104,6 +104,33 @@ private struct NumberedDataset: ImageDataset {
         }
     }
 
+    /// What processes load together is what one loads, pixel by pixel.
+    @Test func sharesMakeTheBatch() throws {
+        let pixels = (0..<11 * 108).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let dataset = InMemoryDataset(
+            LabelledImages(
+                height: 6, width: 6, channels: 3, pixels: pixels, labels: (0..<11).map { $0 },
+                classNames: (0..<11).map { "\($0)" }))
+        let steps: [AugmentationStep] = [
+            .padAndCrop(padding: 2, size: ImageSize(height: 6, width: 6)), .horizontalFlip(),
+        ]
+        let order = Sampler().trainingOrder(count: 11, seed: 5, epoch: 1)
+        let whole = try batches(dataset, order: order, steps: steps, epoch: 1, options: .init(batchSize: 5))
+        let shares = try (0..<3).map { rank in
+            try batches(
+                dataset, order: order, steps: steps, epoch: 1,
+                options: .init(batchSize: 5, sampler: Sampler(rank: rank, worldSize: 3)))
+        }
+        #expect(whole.map(\.count) == [5, 5, 1])
+        #expect(shares.map { $0.map(\.count) } == [[2, 2, 1], [2, 2, 0], [1, 1, 0]])
+        for (number, batch) in whole.enumerated() {
+            let parts = shares.map { $0[number] }
+            #expect(parts.flatMap(\.images) == batch.images)
+            #expect(parts.flatMap(\.labels) == batch.labels)
+            #expect(parts.allSatisfy { $0.wholeCount == batch.count })
+        }
+    }
+
     @Test func anEmptyOrderHasNoBatches() throws {
         #expect(try batches(NumberedDataset(count: 5), order: [], options: .init(batchSize: 2)) == [])
         #expect(try batches(NumberedDataset(count: 5), order: [1], options: .init(batchSize: 2, firstBatch: 9)) == [])
@@ -193,14 +220,19 @@ private struct NumberedDataset: ImageDataset {
         #expect(Sampler().trainingOrder(count: 0, seed: 2, epoch: 0) == [])
     }
 
-    @Test func ranksShareAnEpochEvenly() {
+    @Test func theOrderIsThatOfOneProcess() {
         let whole = Sampler().trainingOrder(count: 10, seed: 1, epoch: 0)
-        let shards = (0..<4).map { Sampler(rank: $0, worldSize: 4).trainingOrder(count: 10, seed: 1, epoch: 0) }
-        #expect(shards.map(\.count) == [3, 3, 3, 3])
-        #expect((0..<4).allSatisfy { Sampler(rank: $0, worldSize: 4).trainingCount(of: 10) == 3 })
-        let interleaved = (0..<12).map { place in shards[place % 4][place / 4] }
-        #expect(Array(interleaved[..<10]) == whole)
-        #expect(Array(interleaved[10...]) == Array(whole[..<2]))
+        #expect(Sampler(rank: 2, worldSize: 4).trainingOrder(count: 10, seed: 1, epoch: 0) == whole)
+    }
+
+    @Test func ranksShareABatch() {
+        func shares(_ batch: Range<Int>, _ count: Int) -> [Range<Int>] {
+            (0..<count).map { Sampler(rank: $0, worldSize: count).share(of: batch) }
+        }
+        #expect(shares(20..<28, 1) == [20..<28])
+        #expect(shares(20..<28, 4) == [20..<22, 22..<24, 24..<26, 26..<28])
+        #expect(shares(20..<30, 4) == [20..<23, 23..<26, 26..<28, 28..<30])
+        #expect(shares(20..<21, 3) == [20..<21, 21..<21, 21..<21])
     }
 
     @Test func evaluationSeesEachImageOnce() {

@@ -35,6 +35,8 @@ typedef struct TapestryOperator TapestryOperator;
 typedef enum TapestryStatus : int32_t {
     TAPESTRY_OK = 0,
     TAPESTRY_FAILED = 1,
+    /// Another process of the group has ended, hangs, or cannot be reached.
+    TAPESTRY_PEER_LOST = 2,
 } TapestryStatus;
 
 /// Why this thread's latest failing call failed. Borrowed, UTF-8, perhaps several lines.
@@ -247,6 +249,68 @@ TapestryStatus tapestry_cuda_load(void) TAPESTRY_NOEXCEPT;
 int32_t tapestry_cuda_device_count(void) TAPESTRY_NOEXCEPT;
 /// Waits until all work given to the device is done.
 TapestryStatus tapestry_cuda_synchronize(int32_t index) TAPESTRY_NOEXCEPT;
+
+// Groups of processes --------------------------------------------------------------------------------------------
+//
+// Every process of a group makes the same calls of this part in the same order; each waits for the others, no longer
+// than the group's timeout. Any of them may end with TAPESTRY_PEER_LOST, after which the group is of no more use.
+
+/// A process's place among those that compute together. A counted object of c10d's.
+typedef struct TapestryProcessGroup TapestryProcessGroup;
+/// c10d's Reducer: it averages gradients over a group while the backward pass goes on.
+typedef struct TapestryReducer TapestryReducer;
+
+/// Where processes find one another, and what each is.
+typedef struct TapestryMeeting {
+    /// Where the store is by which they exchange addresses.
+    const char *host;
+    uint16_t port;
+    /// Whether this process is the one that keeps the store.
+    bool serves;
+    /// Put before the store's keys, for a store that has served others before.
+    const char *prefix;
+    int32_t rank;
+    int32_t size;
+    int64_t timeout_milliseconds;
+    /// Where they compute: Gloo connects those on CPUs.
+    TapestryDeviceKind device;
+} TapestryMeeting;
+
+typedef enum TapestryReduction : int32_t {
+    TAPESTRY_SUM = 0,
+    TAPESTRY_MINIMUM = 1,
+} TapestryReduction;
+
+/// Meets the others. Gloo uses the network interfaces that the environment's GLOO_SOCKET_IFNAME names, or the one by
+/// which `host` is reached. `*joined`: to be released once with `tapestry_process_group_release`.
+TapestryStatus tapestry_process_group_join(const TapestryMeeting *meeting,
+                                           TapestryProcessGroup *_Nullable *_Nonnull joined) TAPESTRY_NOEXCEPT;
+void tapestry_process_group_release(TapestryProcessGroup *group) TAPESTRY_NOEXCEPT;
+
+/// Writes the sum, or the minimum, of the processes' tensors into each of them: the same bits everywhere.
+TapestryStatus tapestry_process_group_all_reduce(TapestryProcessGroup *group, TapestryTensor *tensor,
+                                                 TapestryReduction operation) TAPESTRY_NOEXCEPT;
+/// Writes the tensor of rank `root` into those of all others, which have its shape and type.
+TapestryStatus tapestry_process_group_broadcast(TapestryProcessGroup *group, TapestryTensor *tensor,
+                                                int32_t root) TAPESTRY_NOEXCEPT;
+
+/// A reducer of the gradients of `count` parameters, in the same order in all processes. Gradients are sent in buckets
+/// of so many bytes. `*made`: to be released once with `tapestry_reducer_release`; it keeps the group.
+TapestryStatus tapestry_reducer_make(TapestryProcessGroup *group,
+                                     TapestryTensor *_Nonnull const *_Nullable parameters, int64_t count,
+                                     int64_t first_bucket_bytes, int64_t bucket_bytes,
+                                     TapestryReducer *_Nullable *_Nonnull made) TAPESTRY_NOEXCEPT;
+void tapestry_reducer_release(TapestryReducer *reducer) TAPESTRY_NOEXCEPT;
+/// `tapestry_tensor_backward` of a scalar, after which every parameter's gradient is the mean of the processes'. Each
+/// parameter takes part in the loss; none has a gradient before.
+TapestryStatus tapestry_reducer_backward(TapestryReducer *reducer, TapestryTensor *loss) TAPESTRY_NOEXCEPT;
+
+/// As aten::batch_norm in training, of rank 2 or 4, with the mean and the variance of the images of all processes, of
+/// which some may have none. `*normalized`: a new reference.
+TapestryStatus tapestry_synchronized_batch_norm(TapestryProcessGroup *group, TapestryTensor *x, TapestryTensor *weight,
+                                                TapestryTensor *bias, TapestryTensor *running_mean,
+                                                TapestryTensor *running_variance, double momentum, double epsilon,
+                                                TapestryTensor *_Nullable *_Nonnull normalized) TAPESTRY_NOEXCEPT;
 
 #pragma clang assume_nonnull end
 #ifdef __cplusplus

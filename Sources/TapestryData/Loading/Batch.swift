@@ -14,6 +14,8 @@ public struct Batch: Equatable, Sendable {
     public let unreadable: [UnreadableImage]
     /// The place of the first image in the order that the loader was given.
     public let firstIndex: Int
+    /// Images of the whole batch, of which this is one process's share.
+    public let wholeCount: Int
 }
 
 extension Batch {
@@ -23,7 +25,7 @@ extension Batch {
         (channels, height, width) = (image.shape[0], image.shape[1], image.shape[2])
         let (channels, area) = (channels, height * width)
         images = (0..<area * channels).map { image.elements[$0 % channels * area + $0 / channels] }
-        (count, labels, unreadable, firstIndex) = (1, [], [], 0)
+        (count, labels, unreadable, firstIndex, wholeCount) = (1, [], [], 0, 1)
     }
 
     /// The image at `index` by itself, C x H x W.

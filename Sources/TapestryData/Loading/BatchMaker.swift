@@ -10,11 +10,14 @@ struct BatchMaker: Sendable {
     let seed: UInt64
     let epoch: Int
     let batchSize: Int
+    /// Whose share of each batch is made.
+    let sampler: Sampler
     let unreadable: UnreadableImagePolicy
     let replacesUnreadable: Bool
 
     func batch(_ number: Int) throws -> Batch {
-        let indices = order[(number * batchSize)...].prefix(batchSize)
+        let whole = order[(number * batchSize)...].prefix(batchSize).indices
+        let indices = order[sampler.share(of: whole)]
         let size = transform.elementCount
         var labels: [Int64] = []
         var unreadable: [UnreadableImage] = []
@@ -29,7 +32,8 @@ struct BatchMaker: Sendable {
         }
         return Batch(
             images: images, count: labels.count, height: transform.size.height, width: transform.size.width,
-            channels: transform.channels, labels: labels, unreadable: unreadable, firstIndex: indices.startIndex)
+            channels: transform.channels, labels: labels, unreadable: unreadable, firstIndex: indices.startIndex,
+            wholeCount: whole.count)
     }
 
     /// Writes the sample of the image at `index`, or of the one that takes its place. Returns the index of the one that is

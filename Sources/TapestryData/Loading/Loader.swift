@@ -18,12 +18,15 @@ public final class Loader: Sendable {
         /// The most batches made and not yet handed out.
         public var prefetchedBatches: Int
         public var unreadable: UnreadableImagePolicy
+        /// Whose share of each batch is made.
+        public var sampler: Sampler
 
         /// Preconditions: batchSize, threadCount and prefetchedBatches are positive, firstBatch and batchLimit are not
         /// negative.
         public init(
             batchSize: Int, dropsLastBatch: Bool = false, firstBatch: Int = 0, batchLimit: Int? = nil,
-            threadCount: Int = 1, prefetchedBatches: Int = 4, unreadable: UnreadableImagePolicy = .refuse
+            threadCount: Int = 1, prefetchedBatches: Int = 4, sampler: Sampler = Sampler(),
+            unreadable: UnreadableImagePolicy = .refuse
         ) {
             precondition(batchSize > 0 && threadCount > 0 && prefetchedBatches > 0)
             precondition(firstBatch >= 0 && batchLimit ?? 0 >= 0)
@@ -34,6 +37,7 @@ public final class Loader: Sendable {
             self.threadCount = threadCount
             self.prefetchedBatches = prefetchedBatches
             self.unreadable = unreadable
+            self.sampler = sampler
         }
     }
 
@@ -61,7 +65,8 @@ public final class Loader: Sendable {
             augmentation, input: dataset.uniformSize, channels: dataset.channels)
         let maker = BatchMaker(
             dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch,
-            batchSize: options.batchSize, unreadable: options.unreadable, replacesUnreadable: replacesUnreadable)
+            batchSize: options.batchSize, sampler: options.sampler, unreadable: options.unreadable,
+            replacesUnreadable: replacesUnreadable)
         // Without a sum that a huge batch size would overflow.
         let (whole, rest) = order.count.quotientAndRemainder(dividingBy: options.batchSize)
         batchCount = options.dropsLastBatch || rest == 0 ? whole : whole + 1

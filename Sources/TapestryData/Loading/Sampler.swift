@@ -1,6 +1,6 @@
 import TapestryCore
 
-/// The order in which a process sees a data set's images.
+/// The order in which a data set's images are seen, and the share of them that a process takes.
 public struct Sampler: Hashable, Sendable {
     /// This process among `worldSize` that share the work.
     public let rank: Int
@@ -13,17 +13,18 @@ public struct Sampler: Hashable, Sendable {
         self.worldSize = worldSize
     }
 
-    /// How many of `count` images this process trains on in a pass: equally many as all others.
-    public func trainingCount(of count: Int) -> Int { (count + worldSize - 1) / worldSize }
-
-    /// For training: a permutation of 0..<count, the same in all processes, of which each takes every `worldSize`-th
-    /// element. It begins again at its end until all have equally many, so that no process waits for one that is done.
+    /// For training: a permutation of 0..<count, the same in all processes and for any number of them.
     public func trainingOrder(count: Int, seed: UInt64, epoch: Int) -> [Int] {
-        guard count > 0 else { return [] }
         var random = RandomStream(seed: seed, purpose: .dataOrder, UInt64(epoch))
-        let order = random.permutation(of: count)
-        let padded = trainingCount(of: count) * worldSize
-        return stride(from: rank, to: padded, by: worldSize).map { order[$0 % count] }
+        return random.permutation(of: count)
+    }
+
+    /// The part of a batch, as places in the order, that this process takes. Where the shares cannot be equal, those of
+    /// the first processes have one image more; of a batch of few images, those of the last have none.
+    public func share(of batch: Range<Int>) -> Range<Int> {
+        let (each, rest) = batch.count.quotientAndRemainder(dividingBy: worldSize)
+        let start = batch.lowerBound + rank * each + min(rank, rest)
+        return start..<start + each + (rank < rest ? 1 : 0)
     }
 
     /// For evaluation: every `worldSize`-th of 0..<count, so that all processes together see each image exactly once.

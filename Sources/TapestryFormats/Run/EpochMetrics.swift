@@ -26,17 +26,24 @@ public struct EpochMetrics: Equatable, Sendable {
         /// Images trained on per second, evaluation left out.
         public var imagesPerSecond: Double
         public var seconds: Double
+        /// What each process did of `imagesPerSecond`, by rank, since the epoch's start or the run's last one; nil where
+        /// one trained alone.
+        public var imagesPerSecondByRank: [Double]?
 
-        public init(learningRate: Double, loss: Double, top1: Double, imagesPerSecond: Double, seconds: Double) {
+        public init(
+            learningRate: Double, loss: Double, top1: Double, imagesPerSecond: Double, seconds: Double,
+            imagesPerSecondByRank: [Double]? = nil
+        ) {
             self.learningRate = learningRate
             self.loss = loss
             self.top1 = top1
             self.imagesPerSecond = imagesPerSecond
             self.seconds = seconds
+            self.imagesPerSecondByRank = imagesPerSecondByRank
         }
 
         fileprivate enum CodingKeys: String, CodingKey, CaseIterable {
-            case learningRate, imagesPerSecond
+            case learningRate, imagesPerSecond, imagesPerSecondByRank
             case loss = "trainLoss"
             case top1 = "trainTop1"
             case seconds = "trainSeconds"
@@ -69,7 +76,9 @@ public struct EpochMetrics: Equatable, Sendable {
 
     /// Whether a run can have recorded this.
     var isPossible: Bool {
-        let trained = training.map { [$0.learningRate, $0.loss, $0.top1, $0.imagesPerSecond, $0.seconds] }
+        let trained = training.map {
+            [$0.learningRate, $0.loss, $0.top1, $0.imagesPerSecond, $0.seconds] + ($0.imagesPerSecondByRank ?? [])
+        }
         let tested = test.map { [$0.loss, $0.top1, $0.top5, $0.seconds] }
         guard epoch == 0 ? trained == nil && tested != nil : epoch > 0 && trained != nil else { return false }
         guard ternaryLayers?.allSatisfy(\.isPossible) != false else { return false }

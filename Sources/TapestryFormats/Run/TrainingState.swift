@@ -14,7 +14,7 @@ package struct TrainingState {
         package var seconds = 0.0
         /// The best test accuracy so far, in per cent.
         package var bestTop1: Double?
-        /// The processes that train together; another number has another order of images.
+        /// The processes that train together, among which sums are split: the result's last bits depend on their number.
         package var worldSize = 1
 
         package init(epoch: Int = 0, bestTop1: Double? = nil, worldSize: Int = 1) {

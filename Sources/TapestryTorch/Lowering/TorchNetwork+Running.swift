@@ -127,6 +127,12 @@ extension TorchNetwork {
         _ x: TorchTensor, _ norm: BatchNorm, named name: String, _ mode: Mode
     ) throws(TorchError) -> TorchTensor {
         countBatch(of: name, mode)
+        if mode == .training, let group = batchNormGroup {
+            return try x.batchNorm(
+                weight: value("\(name).weight"), bias: value("\(name).bias"),
+                runningMean: statistics["\(name).running_mean"]!, runningVariance: statistics["\(name).running_var"]!,
+                momentum: norm.momentum, epsilon: norm.epsilon, synchronizedBy: group)
+        }
         return try x.batchNorm(
             weight: value("\(name).weight"), bias: value("\(name).bias"),
             runningMean: mode == .inspection ? nil : statistics["\(name).running_mean"],

@@ -23,6 +23,8 @@ public final class TorchNetwork {
     /// The kernels of the depthwise convolutions by which channels are moved: a one at each channel's tap.
     private(set) var displacements: [String: TorchTensor] = [:]
     var batchCounts: [String: Int64]
+    /// The processes over whose images batch norms in training take mean and variance; nil for this one's alone.
+    public var batchNormGroup: ProcessGroup?
     private(set) var realizations: [String: ConvolutionRealization] = [:]
     let plan: ExecutionPlan
     /// What Tapestry's own kernels compute; nil where nothing.

@@ -26,7 +26,8 @@ extension TorchNetwork {
             if let passed { values[position] = passed }
             return y
         case .batchNorm(let norm):
-            guard native.canRead(x) else { return nil }
+            // Statistics over several processes are libtorch's.
+            guard native.canRead(x), batchNormGroup == nil || mode != .training else { return nil }
             var plain = GraphValue(try native.tensor(x))
             if x.isPlain { plain.moments = x.moments }
             return try normalize(plain, norm, named: node.name, mode)

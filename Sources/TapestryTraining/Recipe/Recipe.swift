@@ -86,6 +86,8 @@ public struct Recipe: Hashable, Sendable {
     public var emaDecay: Double?
     /// The largest global norm of the gradient.
     public var gradientClip: Double?
+    /// Whether batch norms take mean and variance over the images of all processes, and not of each by itself.
+    public var syncBatchNorm = false
 
     /// Zeros around the image before a crop of its own size; 0 for no crop.
     public var cropPadding = 4

@@ -34,6 +34,7 @@ extension Recipe {
         .real("label-smoothing", \.labelSmoothing, in: 0...1),
         .optionalReal("ema-decay", \.emaDecay, in: 0...1),
         .optionalReal("gradient-clip", \.gradientClip, in: 1e-30...1e30),
+        .bool("sync-batch-norm", \.syncBatchNorm),
         .integer("crop-padding", \.cropPadding, in: 0...65_536),
         .bool("random-resized-crop", \.randomResizedCrop),
         .real("flip-probability", \.flipProbability, in: 0...1),

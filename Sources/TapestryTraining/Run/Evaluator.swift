@@ -21,45 +21,54 @@ public struct Evaluator {
     private let preprocessing: Preprocessing
     private let batchSize: Int
     private let precision: RunConfiguration.Precision
-    private let sampler: Sampler
+    private let group: ProcessGroup?
     private let unreadable: UnreadableImages?
 
-    /// Images that cannot be read are counted by `unreadable` and left out; without it, they are an error.
+    /// The processes of `group` share the images, and each has the result for all of them. Images that cannot be read are
+    /// counted by `unreadable` and left out; without it, they are an error.
     ///
     /// Precondition: `batchSize > 0`.
     public init(
         _ dataset: any ImageDataset, preprocessing: Preprocessing, batchSize: Int,
-        precision: RunConfiguration.Precision = .fp32, sampler: Sampler = Sampler(),
+        precision: RunConfiguration.Precision = .fp32, group: ProcessGroup? = nil,
         unreadable: UnreadableImages? = nil
     ) {
         self.dataset = dataset
         self.preprocessing = preprocessing
         self.batchSize = batchSize
         self.precision = precision
-        self.sampler = sampler
+        self.group = group
         self.unreadable = unreadable
     }
 
     /// Runs all images (of this process's share) through the network in evaluation mode. `advance` is told how many are
-    /// done, and may throw to end it. Throws `LossNotFinite` at the first batch whose loss is infinite or NaN.
+    /// done, and may throw to end it: not in a group, whose others would wait. Throws `LossNotFinite` where a batch's loss
+    /// is infinite or NaN.
     public func evaluate(
         _ network: TorchNetwork, loadingThreads: Int = 1, advance: (Int) throws -> Void = { _ in }
     ) throws -> EvaluationResult {
         let start = ContinuousClock.now
+        let sampler = group?.sampler ?? Sampler()
         let loader = try Loader(
             dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
             options: .init(
                 batchSize: batchSize, threadCount: loadingThreads, unreadable: unreadable?.policy ?? .refuse))
         var tally = EvaluationTally()
-        while let batch = try loader.next() {
-            try unreadable?.add(batch.unreadable)
-            if batch.count == 0 { continue }
-            let (images, labels) = try batch.tensors(on: network.device)
-            try Torch.withoutGradients {
-                try tally.add(network, images: images, labels: labels, precision: precision)
+        do {
+            while let batch = try loader.next() {
+                try unreadable?.add(batch.unreadable)
+                if batch.count == 0 { continue }
+                let (images, labels) = try batch.tensors(on: network.device)
+                try Torch.withoutGradients {
+                    try tally.add(network, images: images, labels: labels, precision: precision)
+                }
+                try advance(tally.images)
             }
-            try advance(tally.images)
+        } catch let error as LossNotFinite {
+            guard let group else { throw error }
+            try tally.join(group, found: error, in: network.graph)
         }
+        if let group { try tally.join(group, found: nil, in: network.graph) }
         return tally.result(seconds: (ContinuousClock.now - start).seconds)
     }
 }
@@ -85,6 +94,13 @@ private struct EvaluationTally {
         }
         self.loss += loss
         images += logits.shape[0]
+    }
+
+    /// Adds the tallies of all processes, which then all have the sum. Throws `LossNotFinite` where one has found that.
+    mutating func join(_ group: ProcessGroup, found: LossNotFinite?, in graph: Graph) throws {
+        let sums = try group.reduced([top1, top5, found == nil ? loss : .nan, Double(images)])
+        guard sums[2].isFinite else { throw LossNotFinite(node: try group.first(found?.node, in: graph)) }
+        (top1, top5, loss, images) = (sums[0], sums[1], sums[2], Int(sums[3]))
     }
 
     func result(seconds: Double) -> EvaluationResult {

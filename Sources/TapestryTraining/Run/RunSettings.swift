@@ -41,9 +41,17 @@ extension RunConfiguration {
 
     /// Reads a `config.yaml`. Throws `ConfigurationError` naming file and line, or `InputNotFound`.
     public init(readingFrom path: String) throws {
+        try self.init(parsing: try ConfigurationValue.read(path), file: path)
+    }
+
+    /// Reads the text of a `config.yaml`. Throws `ConfigurationError` naming `file` and line.
+    public init(parsing text: String, file: String) throws {
+        try self.init(parsing: try ConfigurationValue.parse(text, file: file), file: file)
+    }
+
+    private init(parsing values: ConfigurationValue, file path: String) throws {
         self.init(
             architecture: "", classes: 1, imageSize: 1, channels: 1, data: "", dataset: .cifar10, recipe: Recipe())
-        let values = try ConfigurationValue.read(path)
         for field in Self.fields {
             guard let value = values[field.key] else {
                 // What need not be given need not stand there.

@@ -24,8 +24,9 @@ extension Trainer {
         if let ternarization = configuration.ternarization, position.step == 0, position.epoch > 0,
             position.epoch == ternarization.assigningEpochs
         {
-            let best = position.bestTop1 == nil ? nil : try ModelFile.read(folder.best).weights
-            try step.freeze(try best ?? step.network.weights())
+            let hasBest = position.bestTop1 != nil && sampler.rank == 0
+            try step.freeze(try hasBest ? ModelFile.read(folder.best).weights : step.network.weights())
+            try step.adoptFirst()
         }
         for segment in plan.segments(epoch: position.epoch, from: position.step) { try train(on: segment) }
         // Evaluation may take longer than whoever asks the program to end will wait.
@@ -41,22 +42,25 @@ extension Trainer {
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: segment.batches.lowerBound,
                 batchLimit: segment.batches.count, threadCount: loadingThreads,
-                prefetchedBatches: 2 * loadingThreads + 2, unreadable: unreadable.policy))
+                prefetchedBatches: 2 * loadingThreads + 2, sampler: sampler, unreadable: unreadable.policy))
+        // Rank 0 may have been writing, which is no time of the others' steps.
+        try group?.barrier()
         var start = ContinuousClock.now
         while let batch = try loader.next() {
             try unreadable.add(batch.unreadable)
             let rate = learningRate(step: position.step)
-            let loss = try train(on: batch, learningRate: rate)
+            let result = try train(on: batch, learningRate: rate)
             let now = ContinuousClock.now
             position.seconds += (now - start).seconds
+            ownWork = (ownWork.images + batch.count, ownWork.seconds + (now - start).seconds)
             start = now
             observer?.trainingDidStep(
                 StepProgress(
                     epoch: position.epoch + 1, epochs: recipe.epochs, step: position.step,
-                    stepsPerEpoch: plan.stepsPerEpoch, images: batch.count, loss: loss,
+                    stepsPerEpoch: plan.stepsPerEpoch, images: batch.wholeCount, loss: result.loss,
                     meanLoss: position.lossSum / Double(position.images),
                     top1: 100 * Double(position.correct) / Double(position.images), learningRate: rate))
-            if isInterrupted() { try saveAndStop() }
+            if result.isLast { try saveAndStop() }
         }
     }
 
@@ -72,9 +76,9 @@ extension Trainer {
                 epoch: position.epoch, step: step, stepsPerEpoch: plan.stepsPerEpoch, epochs: recipe.epochs)
     }
 
-    /// Takes one step and adds it to the epoch's sums; returns the batch's mean loss. Throws `RunError.diverged` before
+    /// Takes one step and adds it to the epoch's sums. Throws `RunError.diverged` before
     /// a loss that is not finite could spread.
-    private func train(on batch: Batch, learningRate: Double) throws -> Double {
+    private func train(on batch: Batch, learningRate: Double) throws -> TrainingStep.Result {
         let (images, labels) = try batch.tensors(on: step.network.device)
         if step.network.drawsRandomNumbers {
             // A seed for each step, so that a resumed run draws what the uninterrupted one would have.
@@ -85,15 +89,17 @@ extension Trainer {
         }
         let result: TrainingStep.Result
         do {
-            result = try step(images, labels, learningRate: learningRate, epoch: position.epoch)
+            result = try step(
+                images, labels, wholeCount: batch.wholeCount, learningRate: learningRate, epoch: position.epoch,
+                stopping: isInterrupted)
         } catch let error as LossNotFinite {
             throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step + 1)
         }
         position.step += 1
-        position.lossSum += result.loss * Double(batch.count)
-        position.images += batch.count
+        position.lossSum += result.loss * Double(batch.wholeCount)
+        position.images += batch.wholeCount
         position.correct += result.correct
-        return result.loss
+        return result
     }
 }
 
@@ -101,17 +107,23 @@ extension Trainer {
 
 extension Trainer {
     /// What the steps of the epoch, which are complete, came to.
-    func trainingFigures() -> EpochMetrics.Training {
-        EpochMetrics.Training(
+    func trainingFigures() throws -> EpochMetrics.Training {
+        let rates = try group?.gathered(Double(ownWork.images) / max(ownWork.seconds, 1e-9))
+        ownWork = (0, 0)
+        return EpochMetrics.Training(
             learningRate: learningRate(step: plan.stepsPerEpoch - 1), loss: position.lossSum / Double(position.images),
             top1: 100 * Double(position.correct) / Double(position.images),
-            imagesPerSecond: Double(position.images) / max(position.seconds, 1e-9), seconds: position.seconds)
+            imagesPerSecond: Double(position.images) / max(position.seconds, 1e-9), seconds: position.seconds,
+            imagesPerSecondByRank: rates)
     }
 
     /// Tests where the recipe says so, records and saves. The state goes last: until it is there, all of this would be
     /// done again and give the same files.
     func record(epoch: Int, training: EpochMetrics.Training?) throws {
-        let (tested, weights) = try step.withAverages { (try test(afterEpoch: epoch), try step.network.weights()) }
+        let (tested, weights) = try step.withAverages {
+            try step.adoptFirstStatistics()
+            return (try test(afterEpoch: epoch), try step.network.weights())
+        }
         try requireFinite(weights)
         let recorded = EpochMetrics(
             epoch: epoch, training: training, test: tested, ternaryLayers: try step.ternaryLayers)
@@ -133,13 +145,15 @@ extension Trainer {
         guard configuration.recipe.isTested(afterEpoch: epoch) else { return nil }
         let evaluator = Evaluator(
             data.test, preprocessing: data.preprocessing, batchSize: configuration.recipe.testBatchSize,
-            precision: configuration.precision, sampler: sampler, unreadable: unreadable)
+            precision: configuration.precision, group: group, unreadable: unreadable)
         do {
             let result = try evaluator.evaluate(step.network, loadingThreads: loadingThreads) { done in
-                observer?.evaluationDidAdvance(epoch: epoch, done: done, total: data.test.count)
+                let total = data.test.count
+                observer?.evaluationDidAdvance(epoch: epoch, done: min(done * sampler.worldSize, total), total: total)
                 // The state is saved already.
-                if isInterrupted() { throw Interrupted() }
+                if group == nil, isInterrupted() { throw Interrupted() }
             }
+            if try group?.any(isInterrupted()) == true { throw Interrupted() }
             return EpochMetrics.Test(loss: result.loss, top1: result.top1, top5: result.top5, seconds: result.seconds)
         } catch let error as LossNotFinite {
             throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step)

@@ -15,6 +15,8 @@ public final class Trainer {
     let folder: RunFolder
     /// Kept as long as the run: no other process writes to the folder meanwhile.
     private var lock: RunFolder.Lock?
+    /// The processes that train together, of which rank 0 reads and writes the folder; nil where this one is alone.
+    let group: ProcessGroup?
     let sampler: Sampler
     let loadingThreads: Int
     let isInterrupted: () -> Bool
@@ -31,22 +33,25 @@ public final class Trainer {
     var metrics: [EpochMetrics]
     /// Why the run goes on from the state before the last; nil where that is sound.
     var damage: String?
+    /// What this process has done of the epoch since it was started.
+    var ownWork = (images: 0, seconds: 0.0)
 
     /// Prepares a new run in `folder`, or with `resuming` the one that is there.
     ///
-    /// `model` reads what `configuration.model` names, and is asked for it before the first step only. `sampler` says
-    /// which share of the images this process takes; the one of rank 0 writes the files. `isInterrupted` is asked after
-    /// each step. `observer` is not kept alive. Throws before anything is written where configuration, data and network
-    /// do not fit one another.
+    /// `model` reads what `configuration.model` names, and is asked for it before the first step only. The processes of
+    /// `group` share each batch, and start from what rank 0 has. `isInterrupted` is asked in each step, and one process's
+    /// yes is everyone's. `observer` is not kept alive. Throws before anything is written where configuration, data and
+    /// network do not fit one another.
     public init(
         _ configuration: RunConfiguration, in folder: RunFolder, resuming: Bool,
-        startingFrom model: (() throws -> Model)? = nil, sampler: Sampler = Sampler(),
+        startingFrom model: (() throws -> Model)? = nil, group: ProcessGroup? = nil,
         loadingThreads: Int = 1, isInterrupted: @escaping () -> Bool = { false },
         observer: (any TrainingObserver)? = nil
     ) throws {
         self.configuration = configuration
         self.folder = folder
-        self.sampler = sampler
+        self.group = group
+        sampler = group?.sampler ?? Sampler()
         self.loadingThreads = loadingThreads
         self.isInterrupted = isInterrupted
         self.observer = observer
@@ -54,13 +59,12 @@ public final class Trainer {
             throw RunError.unsuitable("device \(configuration.device) is neither cpu nor cuda[:index]")
         }
         try TorchRuntime.start(threads: configuration.threads, device: device)
-        if !resuming, folder.hasRun { throw RunError.alreadyExists(folder.path) }
         let isWriter = sampler.rank == 0
+        if isWriter, !resuming, folder.hasRun { throw RunError.alreadyExists(folder.path) }
         lock = resuming && isWriter ? try folder.lock() : nil
         data = try TrainingData(configuration)
-        plan = try StepPlan(
-            imageCount: sampler.trainingCount(of: data.training.count), recipe: configuration.recipe)
-        let latest = resuming ? try TrainingState.latest(in: folder) : nil
+        plan = try StepPlan(imageCount: data.training.count, recipe: configuration.recipe)
+        let latest = isWriter && resuming ? try TrainingState.latest(in: folder) : nil
         let saved = latest?.state
         damage = latest?.damage
         let state =
@@ -69,7 +73,7 @@ public final class Trainer {
             state.graph, weights: state.weights, device: device, engine: configuration.engine ?? .automatic)
         step = try TrainingStep(
             network, recipe: configuration.recipe, precision: configuration.precision,
-            ternarization: configuration.ternarization)
+            ternarization: configuration.ternarization, group: group)
         position = state.position
         metrics = []
         if let saved {
@@ -79,9 +83,20 @@ public final class Trainer {
                 throw FormatError(file: folder.state, reason: "does not suit the run's optimiser: \(error)")
             }
         }
+        if let group {
+            let beginning = try group.broadcast(isWriter ? Beginning(position: position, metrics: metrics) : nil)
+            (position, metrics) = (beginning.position, beginning.metrics)
+            try step.adoptFirst()
+        }
         guard isWriter else { return }
         if !resuming { lock = try folder.create() }
         try AtomicFile.write(configuration.yaml, to: folder.configuration)
+    }
+
+    /// What rank 0 tells the others, beside the tensors.
+    private struct Beginning: Codable {
+        let position: TrainingState.Position
+        let metrics: [EpochMetrics]
     }
 
     private static func check(
@@ -109,11 +124,13 @@ public final class Trainer {
             if position.epoch == 0, position.step == 0 { try begin() }
             while position.epoch < configuration.recipe.epochs, !hasReachedTarget {
                 try trainEpoch()
-                try record(epoch: position.epoch + 1, training: trainingFigures())
+                try record(epoch: position.epoch + 1, training: try trainingFigures())
             }
         } catch is Interrupted {
             return .interrupted(epoch: position.epoch + 1, step: position.step)
         }
+        // What rank 0 has written is there for all.
+        try group?.barrier()
         guard let best = metrics.best, let last = metrics.last, last.test != nil || hasReachedTarget else {
             throw FormatError(file: folder.metrics, reason: "a finished run has a last epoch, which was tested")
         }

@@ -8,22 +8,28 @@ public final class TrainingStep {
     let optimizer: any Optimizer
     let averages: ExponentialMovingAverage?
     let ternarizer: Ternarizer?
+    private let group: ProcessGroup?
+    private let reducer: GradientReducer?
     private let recipe: Recipe
     private let precision: RunConfiguration.Precision
 
-    /// What a step found, of the images as it was given them.
+    /// What a step found, of the images of all processes as it was given them.
     public struct Result {
         /// The batch's mean loss.
         public let loss: Double
         /// How many images the network put first in their class.
         public let correct: Int
+        /// Whether a process has asked to stop after this step.
+        public let isLast: Bool
     }
 
-    /// With `ternarization` the network's layers that it names are quantised from now on.
+    /// With `ternarization` the network's layers that it names are quantised from now on. The processes of `group` make
+    /// the same steps together, each with its share of the images, from what `adoptFirst` has given them.
     public init(
         _ network: TorchNetwork, recipe: Recipe, precision: RunConfiguration.Precision,
-        ternarization: TernarizationSettings? = nil
+        ternarization: TernarizationSettings? = nil, group: ProcessGroup? = nil
     ) throws {
+        self.group = group
         self.network = network
         self.recipe = recipe
         self.precision = precision
@@ -32,23 +38,34 @@ public final class TrainingStep {
         averages = try recipe.emaDecay.map {
             try ExponentialMovingAverage(parameters: network.namedParameters + network.namedStatistics, decay: $0)
         }
+        reducer = try group.map { try GradientReducer(network.parameters.map(\.value), in: $0) }
+        network.batchNormGroup = recipe.syncBatchNorm ? group : nil
     }
 
     /// Moves the parameters once, by the mean loss of N x C x H x W `images` whose classes are `labels` (int64). In an
     /// epoch (from 0) in which the assignment of quantised weights stands still, only their levels move.
     ///
-    /// Throws `LossNotFinite` before anything is moved by such a loss.
+    /// In a group these are one process's share, perhaps none, of a batch of `wholeCount` images, and the mean is over
+    /// all of it; `stopping` is asked late, and where it is true all processes learn of it. Throws `LossNotFinite` before anything is
+    /// moved by such a loss.
     public func callAsFunction(
-        _ images: TorchTensor, _ labels: TorchTensor, learningRate: Double, epoch: Int = 0
+        _ images: TorchTensor, _ labels: TorchTensor, wholeCount: Int? = nil, learningRate: Double, epoch: Int = 0,
+        stopping: () -> Bool = { false }
     ) throws -> Result {
         let logits = try network.logits(of: images, mode: .training, precision: precision)
-        let loss = try logits.crossEntropy(targets: labels, labelSmoothing: recipe.labelSmoothing)
-        let value = try loss.item()
-        guard value.isFinite else {
-            throw LossNotFinite(node: try firstNonFiniteNode(for: images) ?? network.graph.outputName)
+        let correct = try Torch.withoutGradients { () throws(TorchError) in
+            try logits.argmax(along: 1).equal(to: labels).sum().item()
         }
         try optimizer.clearGradients()
-        try loss.backward()
+        let result: Result
+        if let group, let reducer {
+            result = try backward(
+                group, reducer, logits, images, labels, wholeCount: wholeCount ?? images.shape[0] * group.size,
+                correct: correct, stopping: stopping)
+        } else {
+            let loss = try backward(logits, images, labels)
+            result = Result(loss: loss, correct: Int(correct), isLast: stopping())
+        }
         try network.maskGradients()
         if let maximum = recipe.gradientClip {
             try Torch.clipGradientNorm(of: network.parameters.map(\.value), to: maximum)
@@ -59,11 +76,54 @@ public final class TrainingStep {
             try ternarizer.step(learningRate: learningRate, isFrozen: ternarizer.isFrozen(inEpoch: epoch))
         }
         try averages?.update()
-        let correct = try Torch.withoutGradients { () throws(TorchError) in
-            try logits.argmax(along: 1).equal(to: labels).sum().item()
-        }
-        return Result(loss: value, correct: Int(correct))
+        return result
     }
+
+    /// Makes the gradients of the batch's mean loss, and returns that.
+    private func backward(_ logits: TorchTensor, _ images: TorchTensor, _ labels: TorchTensor) throws -> Double {
+        let loss = try logits.crossEntropy(targets: labels, labelSmoothing: recipe.labelSmoothing)
+        let value = try loss.item()
+        guard value.isFinite else {
+            throw LossNotFinite(node: try firstNonFiniteNode(for: images) ?? network.graph.outputName)
+        }
+        try loss.backward()
+        return value
+    }
+
+    /// Makes the gradients of the mean loss over the images of all processes, and adds up what they found.
+    private func backward(
+        _ group: ProcessGroup, _ reducer: GradientReducer, _ logits: TorchTensor, _ images: TorchTensor,
+        _ labels: TorchTensor, wholeCount: Int, correct: Double, stopping: () -> Bool
+    ) throws -> Result {
+        // Of these losses, the mean over the processes is the mean over the images, however they are shared.
+        let loss = try logits.crossEntropy(
+            targets: labels, labelSmoothing: recipe.labelSmoothing, reduction: .sum
+        ).multiply(by: Double(group.size) / Double(wholeCount))
+        let value = try loss.item()
+        try reducer.backward(loss)
+        let sums = try group.reduced([value / Double(group.size), correct, stopping() ? 1 : 0])
+        guard sums[0].isFinite else {
+            let node = value.isFinite ? nil : try firstNonFiniteNode(for: images)
+            throw LossNotFinite(node: try group.first(node, in: network.graph))
+        }
+        return Result(loss: sums[0], correct: Int(sums[1]), isLast: sums[2] > 0)
+    }
+
+    /// Takes over from rank 0 all that moves.
+    func adoptFirst() throws {
+        guard let group else { return }
+        try Torch.withoutGradients {
+            try group.broadcast(network.parameters.map(\.value))
+            try adoptFirstStatistics()
+            let others = optimizer.state + (averages?.averages ?? []) + (ternarizer?.state ?? [])
+            try group.broadcast(others.map(\.tensor))
+        }
+        try ternarizer?.stateDidLoad()
+    }
+
+    /// Takes over from rank 0 the batch norms' running statistics. Those of the others, which have seen other images
+    /// where batch norms are not synchronised, never count: so they need not be saved.
+    func adoptFirstStatistics() throws { try group?.broadcast(network.namedStatistics.map(\.tensor)) }
 
     /// Makes the next step that of a new optimiser.
     func resetOptimizer() throws { try optimizer.reset() }

@@ -79,6 +79,11 @@ final class Ternarizer {
     /// Takes over a `state` saved before. Throws unless names and shapes are those of this one.
     func load(state saved: [NamedTensor]) throws {
         try state.copy(from: saved, for: "state of the ternarization")
+        try stateDidLoad()
+    }
+
+    /// After `state` has been written to.
+    func stateDidLoad() throws {
         for layer in layers { try layer.stateDidLoad() }
     }
 }

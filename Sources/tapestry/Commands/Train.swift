@@ -10,6 +10,9 @@ struct Train: AsyncParsableCommand {
             state.safetensors, from which --resume goes on. \
             SIGINT and SIGTERM finish the step, save and leave with 75; --resume then goes on to the same final weights.
 
+            Started several times by torchrun, srun or RANK, WORLD_SIZE and MASTER_ADDR in the environment, the processes \
+            train one network together. One that loses another ends with 75 within --timeout seconds.
+
             Examples:
               tapestry train --arch ask/resnet20 --data ~/cifar --epochs 3
               tapestry train --arch ask/vgg16 --method ask:ASK_4a --data ~/cifar --out r
@@ -18,6 +21,7 @@ struct Train: AsyncParsableCommand {
               tapestry train --arch ask/vgg16 --recipe hetconv --data ~/cifar
               tapestry train --arch ask/vgg16 --method ask:ASK_2 --data ~/cifar --explain
               tapestry train --resume --out r
+              torchrun --no-python --nproc-per-node 2 tapestry train --arch ask/vgg16 --data ~/cifar
             """)
 
     @OptionGroup(title: "Network") var networkArguments: NetworkArguments

@@ -78,6 +78,11 @@ extension CommandFailure {
                 case .diverged, .unsuitable: .badData
                 }
             return CommandFailure(status, error.description)
+        case let error as TorchError where error.isPeerLost:
+            return CommandFailure(
+                .interrupted,
+                "lost another process of this run, which has ended, hangs or cannot be reached (\(error.message));"
+                    + " start all of them again with --resume to go on from the last checkpoint")
         // A library of another version or a GPU that is not there; any other operation should not have failed.
         case let error as TorchError where error.operation == "cuda":
             let reason = CUDA.missing.map { "this machine lacks \($0)" } ?? error.message

@@ -13,7 +13,8 @@ struct RecipeArguments: ParsableArguments {
     @Option(help: "How often all images are seen; by default the recipe's.", transform: Positive.integer)
     var epochs: Int?
 
-    @Option(help: "Images in a step; by default the recipe's.", transform: Positive.integer)
+    @Option(
+        help: "Images in a step, of all processes together; by default the recipe's.", transform: Positive.integer)
     var batchSize: Int?
 
     @Option(
@@ -30,6 +31,13 @@ struct RecipeArguments: ParsableArguments {
             "Stop once the test images are classified so well, though epochs be left.", valueName: "per cent"),
         transform: Positive.percentage)
     var targetAccuracy: Double?
+
+    @Flag(
+        help: """
+            Have batch norms take mean and variance over the images of all processes, so that the loss does not depend on \
+            their number; without it each takes those of its own, as published.
+            """)
+    var syncBatchNorm = false
 
     @Option(
         help: ArgumentHelp(
@@ -58,7 +66,18 @@ struct RunArguments: ParsableArguments {
         transform: Positive.extent)
     var loadingThreads = 1
 
-    @Flag(help: "Go on with the unfinished run in --out.")
+    @Option(
+        help: ArgumentHelp(
+            "How long one of several processes waits for the others before it takes them for lost.",
+            valueName: "seconds"),
+        transform: Positive.integer)
+    var timeout = 300
+
+    @Flag(
+        help: """
+            Go on with the unfinished run in --out; where there is none, begin it, so that the same command can be \
+            started again and again.
+            """)
     var resume = false
 
     @Flag(help: "Print one JSON document: the run's result.")

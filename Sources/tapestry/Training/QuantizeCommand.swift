@@ -6,12 +6,15 @@ import TapestryMethods
 import TapestryTraining
 
 extension Quantize {
-    func quantize() async throws {
+    func quantize() async throws { try Processes.with(runArguments, computing, quantize) }
+
+    private func quantize(with processes: Processes) throws {
         let base = try baseConfiguration()
         let grid = RunGrid(
             folder: runArguments.folder, cells: try cells(base), arguments: runArguments,
-            budget: computing.threads.budget)
+            budget: computing.threads.budget, processes: processes)
         let results = try grid.run()
+        guard processes.isFirst else { return }
         let rows = try results.map { result in
             let path = result.folder.best
             return QuantizationRow(result, figures: try QuantizedFigures(ModelFile.read(path), path: path))

@@ -12,6 +12,7 @@ extension RecipeArguments {
         try configuration.set("batch-size", to: batchSize.map { .integer($0) }, from: "--batch-size")
         try configuration.set("learning-rate", to: learningRate.map { .real($0) }, from: "--lr")
         try configuration.set("target-accuracy", to: targetAccuracy.map { .real($0) }, from: "--target-accuracy")
+        try configuration.set("sync-batch-norm", to: syncBatchNorm ? .bool(true) : nil, from: "--sync-batch-norm")
         for setting in settings {
             let option = "--set \(setting.defaultValueDescription)"
             let value: ConfigurationValue

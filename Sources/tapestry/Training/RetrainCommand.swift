@@ -6,11 +6,15 @@ import TapestryFormats
 import TapestryTraining
 
 extension Retrain {
-    func retrain() async throws {
+    func retrain() async throws { try Processes.with(runArguments, computing, retrain) }
+
+    private func retrain(with processes: Processes) throws {
         let grid = RunGrid(
-            folder: runArguments.folder, cells: try cells(), arguments: runArguments, budget: computing.threads.budget)
+            folder: runArguments.folder, cells: try cells(), arguments: runArguments,
+            budget: computing.threads.budget, processes: processes)
         // A grid is there to find the first that is good enough.
         let results = try grid.run { $0.hasReachedTarget }
+        guard processes.isFirst else { return }
         try GridTable(try results.map { try GridRow($0) }, what: "run").print(json: runArguments.json)
     }
 

@@ -33,6 +33,7 @@ struct RunGrid {
     let cells: [Cell]
     let arguments: RunArguments
     let budget: ThreadBudget
+    let processes: Processes
 
     func folder(of cell: Cell) -> RunFolder { RunFolder(path: cells.count == 1 ? folder : "\(folder)/\(cell.name)") }
 
@@ -41,13 +42,13 @@ struct RunGrid {
     /// Throws: `RunError.alreadyExists` before anything is done where a cell has been begun and --resume is not given,
     /// `RunError.conflict` where it was begun with other settings; `CommandFailure` when it is interrupted.
     func run(until isEnough: (Result) -> Bool = { _ in false }) throws -> [Result] {
-        if !arguments.resume, let begun = cells.map(folder(of:)).first(where: \.hasRun) {
+        if processes.isFirst, !arguments.resume, let begun = cells.map(folder(of:)).first(where: \.hasRun) {
             throw RunError.alreadyExists(begun.path)
         }
         Interruption.listen()
         var results: [Result] = []
         for (number, cell) in cells.enumerated() {
-            if cells.count > 1 { Console.note("run \(number + 1) of \(cells.count): \(cell.name)") }
+            if cells.count > 1 { processes.note("run \(number + 1) of \(cells.count): \(cell.name)") }
             let result = try run(cell)
             results.append(result)
             if isEnough(result) { break }
@@ -57,20 +58,24 @@ struct RunGrid {
 
     private func run(_ cell: Cell) throws -> Result {
         let folder = folder(of: cell)
-        let configuration = folder.hasRun ? try resumed(cell, in: folder) : cell.configuration
-        let budget = folder.hasRun ? ThreadBudget(recorded: configuration.threads) : self.budget
-        Console.note(budget.line(loading: arguments.loadingThreads))
-        if let advice = configuration.precisionAdvice { Console.note(advice) }
+        let run = try processes.agree {
+            folder.hasRun
+                ? RunDecision(try resumed(cell, in: folder), isResuming: true)
+                : RunDecision(cell.configuration, isResuming: false)
+        }
+        let budget = run.isResuming ? ThreadBudget(recorded: run.configuration.threads) : self.budget
+        processes.note(budget.line(loading: arguments.loadingThreads))
+        if let advice = run.configuration.precisionAdvice { processes.note(advice) }
         let reporter = TrainingReporter()
         let trainer = try Trainer(
-            configuration, in: folder, resuming: folder.hasRun, startingFrom: cell.model,
-            loadingThreads: arguments.loadingThreads, isInterrupted: { Interruption.isRequested }, observer: reporter)
+            run.configuration, in: folder, resuming: run.isResuming, startingFrom: cell.model, group: processes.group,
+            loadingThreads: arguments.loadingThreads, isInterrupted: { Interruption.isRequested },
+            observer: processes.isFirst ? reporter : nil)
         switch try trainer.run() {
         case .finished(let best, let last): return Result(cell: cell, folder: folder, best: best, last: last)
         case .interrupted(let epoch, let step):
             reporter.clear()
-            throw CommandFailure(
-                .interrupted,
+            throw processes.interruption(
                 "interrupted at epoch \(epoch), step \(step) of \(folder.path); go on with the same command and --resume"
             )
         }

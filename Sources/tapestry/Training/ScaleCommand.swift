@@ -6,11 +6,14 @@ import TapestryMethods
 import TapestryTraining
 
 extension Scale {
-    func scale() async throws {
+    func scale() async throws { try Processes.with(runArguments, computing, scale) }
+
+    private func scale(with processes: Processes) throws {
         let runs = RunGrid(
             folder: runArguments.folder, cells: try grid.map(cell), arguments: runArguments,
-            budget: computing.threads.budget)
+            budget: computing.threads.budget, processes: processes)
         let results = try runs.run { $0.hasReachedTarget }
+        guard processes.isFirst else { return }
         try GridTable(try results.map { try GridRow($0) }, what: "alpha,beta").print(json: runArguments.json)
     }
 

@@ -8,27 +8,37 @@ import TapestryTorch
 import TapestryTraining
 
 extension Train {
-    func train() async throws {
+    func train() async throws { try Processes.with(runArguments, computing, train) }
+
+    private func train(with processes: Processes) throws {
         let folder = RunFolder(path: runArguments.folder)
-        let isResuming = runArguments.resume && folder.hasRun
-        if runArguments.resume, !isResuming, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
-        let configuration = isResuming ? try resumedConfiguration(of: folder) : try newConfiguration()
-        Console.note(threadBudget(of: configuration, isResuming: isResuming).line(loading: runArguments.loadingThreads))
-        if let advice = configuration.precisionAdvice { Console.note(advice) }
+        let run = try processes.agree { try decide(in: folder) }
+        let budget = threadBudget(of: run.configuration, isResuming: run.isResuming)
+        processes.note(budget.line(loading: runArguments.loadingThreads))
+        if let advice = run.configuration.precisionAdvice { processes.note(advice) }
         let reporter = TrainingReporter()
         Interruption.listen()
         let trainer = try Trainer(
-            configuration, in: folder, resuming: isResuming, loadingThreads: runArguments.loadingThreads,
-            isInterrupted: { Interruption.isRequested }, observer: reporter)
+            run.configuration, in: folder, resuming: run.isResuming, group: processes.group,
+            loadingThreads: runArguments.loadingThreads, isInterrupted: { Interruption.isRequested },
+            observer: processes.isFirst ? reporter : nil)
         switch try trainer.run() {
         case .finished(let best, let last):
-            try printResult(best: best, last: last, folder: folder)
+            if processes.isFirst { try printResult(best: best, last: last, folder: folder) }
         case .interrupted(let epoch, let step):
             reporter.clear()
-            throw CommandFailure(
-                .interrupted,
+            throw processes.interruption(
                 "interrupted at epoch \(epoch), step \(step); go on with: tapestry train --resume --out \(folder.path)")
         }
+    }
+
+    /// With --resume a run that is there is gone on with, and one that is not is begun.
+    private func decide(in folder: RunFolder) throws -> RunDecision {
+        guard runArguments.resume, folder.hasRun else {
+            if runArguments.resume, networkArguments.arch == nil { throw RunError.noRun(folder.path) }
+            return RunDecision(try newConfiguration(), isResuming: false)
+        }
+        return RunDecision(try resumedConfiguration(of: folder), isResuming: true)
     }
 
     private func printResult(best: EpochMetrics, last: EpochMetrics, folder: RunFolder) throws {

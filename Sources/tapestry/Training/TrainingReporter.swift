@@ -57,10 +57,21 @@ final class TrainingReporter: TrainingObserver {
             parts += ["loss \(training.loss.decimals(4))", "train \(training.top1.percent)"]
         }
         if let test = metrics.test { parts.append("test \(test.top1.percent)\(isBest ? " (best)" : "")") }
-        if let training = metrics.training { parts.append("\(training.imagesPerSecond.groupedWhole) images/s") }
+        if let training = metrics.training { parts.append(Self.speed(training)) }
         let seconds = (metrics.training?.seconds ?? 0) + (metrics.test?.seconds ?? 0)
         parts.append(ProgressBar.duration(seconds))
         Console.note("epoch \(metrics.epoch): \(parts.joined(separator: "  "))")
+    }
+
+    /// Images per second in all, and of each of several processes: by rank, or of many the slowest and the fastest.
+    private static func speed(_ training: EpochMetrics.Training) -> String {
+        let total = "\(training.imagesPerSecond.groupedWhole) images/s"
+        guard let rates = training.imagesPerSecondByRank else { return total }
+        let each =
+            rates.count <= 8
+            ? rates.map(\.groupedWhole).joined(separator: " + ")
+            : "\(rates.min()!.groupedWhole) to \(rates.max()!.groupedWhole) each"
+        return "\(total) (\(each))"
     }
 
     /// Takes the bar away, before something else is said.

@@ -10,13 +10,19 @@ package struct ThreadBudget: Equatable, Sendable {
 
     /// The budget of this process on this machine, or `requested` where the user says so.
     package static func current(requested: Int? = nil) -> ThreadBudget {
-        ThreadBudget(requested: requested, processors: availableProcessors, limit: ControlGroup.current.processorLimit)
+        ThreadBudget(
+            requested: requested, processors: availableProcessors, limit: ControlGroup.current.processorLimit,
+            sharers: Int(ProcessInfo.processInfo.environment["LOCAL_WORLD_SIZE"] ?? "") ?? 1)
     }
 
-    /// A limit of two and a half processors is worth three threads: the third works half of the time.
-    package init(requested: Int?, processors: Int, limit: Double?) {
+    /// A limit of two and a half processors is worth three threads: the third works half of the time. Processes that a
+    /// launcher has started together on this machine, `sharers` of them, have equal parts.
+    package init(requested: Int?, processors: Int, limit: Double?, sharers: Int = 1) {
         if let requested {
             (count, reason) = (requested, "asked for by --threads")
+        } else if sharers > 1 {
+            let all = Self(requested: nil, processors: processors, limit: limit)
+            (count, reason) = (max(1, all.count / sharers), "a share of \(all.count), for each of \(sharers) processes")
         } else if let limit, limit < Double(processors) {
             (count, reason) = (max(1, Int(limit.rounded(.up))), "the control group's limit of \(limit) processors")
         } else {

@@ -1,0 +1,43 @@
+// What the files about several processes share: the group's handle, and what a lost peer is told from.
+#pragma once
+
+#include "support.h"
+
+// libtorch's own switch for the class that its library has and its header hides. Gloo's headers are Debian's.
+#define USE_C10D_GLOO
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Weverything"
+#include <c10/util/Exception.h>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#pragma clang diagnostic pop
+
+struct TapestryProcessGroup {
+    c10::intrusive_ptr<c10d::ProcessGroup> group;
+};
+
+namespace tapestry {
+
+/// Puts the result of `operation` over the tensors of all processes in the place of each. Waits for it.
+void all_reduce(c10d::ProcessGroup &group, const at::Tensor &tensor, c10d::ReduceOp::RedOpType operation);
+
+/// As `guarded`, for what fails because a peer is lost: then the status is TAPESTRY_PEER_LOST.
+template <typename Body>
+TapestryStatus guarded_with_peers(Body &&body) noexcept {
+    auto lost = false;
+    const auto status = guarded([&] {
+        try {
+            std::forward<Body>(body)();
+        } catch (const ::gloo::Exception &) {
+            lost = true;
+            throw;
+        } catch (const c10::DistError &) {
+            lost = true;
+            throw;
+        }
+    });
+    return status != TAPESTRY_OK && lost ? TAPESTRY_PEER_LOST : status;
+}
+
+}  // namespace tapestry
