@@ -46,8 +46,8 @@ public struct Checkpoint: Equatable, Sendable {
     public static func kind(of path: String) throws -> Kind {
         let file = try InputFile(path: path)
         let bytes = try file.bytes(at: 0, count: min(file.size, 9))
-        // A header's length, and then its first byte. A length may begin as a pickle does, and what is behind its zeros
-        // tells them apart; one that has none is damaged.
+        // A header's length, and then its first byte. A length may begin as a pickle does, but ends in zeros, which a
+        // pickle does not have there. Other lengths are damaged ones, which the reader of such files names.
         let hasHeader = bytes.count == 9 && bytes[8] == UInt8(ascii: "{")
         if hasHeader, bytes[4..<8].allSatisfy({ $0 == 0 }) { return .safetensors }
         switch PyTorchCheckpoint.Container(firstBytes: bytes) {
