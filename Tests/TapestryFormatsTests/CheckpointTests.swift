@@ -36,6 +36,16 @@ import Testing
         #expect(third.metadata["args.deep.seed"] == "1099511627776")
     }
 
+    /// The length of a header may begin with the two bytes with which pickles do.
+    @Test func aLengthIsNoPickle() throws {
+        let path = directory.path + "/f"
+        for length in stride(from: 8, to: 1200, by: 8) {
+            let note = String(repeating: "a", count: length)
+            try SafetensorsFile(metadata: ["note": note], tensors: Self.tensors).write(to: path)
+            #expect(try Checkpoint.read(path).metadata == ["note": note])
+        }
+    }
+
     @Test(arguments: [[], [0x80], [0x80, 6, 0, 0], Array("PK".utf8), Array("no checkpoint".utf8)] as [[UInt8]])
     func otherFilesAreRefusedWithWhatIsRead(bytes: [UInt8]) throws {
         let path = try directory.write(bytes, to: "f")

@@ -46,14 +46,17 @@ public struct Checkpoint: Equatable, Sendable {
     public static func kind(of path: String) throws -> Kind {
         let file = try InputFile(path: path)
         let bytes = try file.bytes(at: 0, count: min(file.size, 9))
+        // A header's length, and then its first byte. A length may begin as a pickle does, but ends in zeros, which a
+        // pickle does not have there. Other lengths are damaged ones, which the reader of such files names.
+        let hasHeader = bytes.count == 9 && bytes[8] == UInt8(ascii: "{")
+        if hasHeader, bytes[4..<8].allSatisfy({ $0 == 0 }) { return .safetensors }
         switch PyTorchCheckpoint.Container(firstBytes: bytes) {
         case .zip: return .pyTorchZip
         case .legacy: return .pyTorchLegacy
         case nil: break
         }
         if bytes.starts(with: HDF5Superblock.signature) { return .hdf5 }
-        // A header's length, and then its first byte.
-        if bytes.count == 9, bytes[8] == UInt8(ascii: "{") { return .safetensors }
+        if hasHeader { return .safetensors }
         let kinds = Kind.allCases.map(\.rawValue).joined(separator: ", ")
         throw FormatError(
             file: path, offset: 0, reason: "expected a checkpoint of a kind that is read (\(kinds)), found another file"
