@@ -46,6 +46,10 @@ var targets: [Target] = [
         name: "TapestryInference",
         dependencies: ["TapestryCore", "TapestryRewrites", "TapestryModelFile", "TapestryRuntime"],
         swiftSettings: strict),
+    .target(name: "CTapestryCUDA", exclude: ["kernels"]),
+    .target(
+        name: "TapestryCUDA", dependencies: ["TapestryCore", "TapestryModelFile", "CTapestryCUDA"],
+        swiftSettings: strict),
     .target(name: "CTapestry"),
     .target(name: "TapestryCInterface", dependencies: ["CTapestry", "TapestryInference"], swiftSettings: strict),
     .executableTarget(
@@ -98,6 +102,9 @@ var targets: [Target] = [
         name: "TapestryInferenceTests",
         dependencies: ["CTapestry", "TapestryCInterface", "TapestryInference", "TapestryTestSupport"],
         swiftSettings: strict),
+    .testTarget(
+        name: "TapestryCUDATests",
+        dependencies: ["TapestryCore", "CTapestryCUDA", "TapestryCUDA", "TapestryTestSupport"], swiftSettings: strict),
     .testTarget(
         name: "TapestryRuntimeTests",
         dependencies: [
