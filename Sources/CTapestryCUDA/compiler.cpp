@@ -2,6 +2,8 @@
 #include "CTapestryCUDA.h"
 #include "library.h"
 
+#include <dirent.h>
+
 #include <cstdlib>
 #include <memory>
 
@@ -13,6 +15,20 @@ namespace {
 using Result = int;
 using Program = struct OpaqueProgram *;
 constexpr Result success = 0;
+
+/// Loads what the compiler itself looks for by its bare name, which some releases do without regard to their own folder.
+void load_builtins_beside(const std::string &path) {
+    const auto slash = path.rfind('/');
+    if (slash == std::string::npos) return;
+    const std::string folder = path.substr(0, slash + 1), start = "libnvrtc-builtins.so";
+    DIR *directory = opendir(folder.c_str());
+    if (!directory) return;
+    while (const dirent *entry = readdir(directory)) {
+        const std::string name = entry->d_name;
+        if (name.compare(0, start.size(), start) == 0) dlopen((folder + name).c_str(), RTLD_NOW | RTLD_LOCAL);
+    }
+    closedir(directory);
+}
 
 }  // namespace
 
@@ -35,6 +51,7 @@ tcu_compiler *tcu_compiler_open(const char *path, char *message, size_t size) {
         tell(message, size, dlerror());
         return nullptr;
     }
+    load_builtins_beside(path);
     auto compiler = std::make_unique<tcu_compiler>();
     library.find(compiler->version, "nvrtcVersion");
     library.find(compiler->create, "nvrtcCreateProgram");
