@@ -117,8 +117,11 @@ if hasLibtorch {
     products.append(.library(name: "TapestryTraining", targets: ["TapestryTraining"]))
     targets += [
         .systemLibrary(name: "Clibtorch", pkgConfig: "libtorch"),
-        .target(name: "CTapestryTorch", dependencies: ["Clibtorch"]),
-        .target(name: "TapestryTorch", dependencies: ["TapestryCore", "CTapestryTorch"], swiftSettings: strict),
+        .target(name: "CTapestryTorch", dependencies: ["Clibtorch", "CTapestryCUDA"]),
+        .target(
+            name: "TapestryTorch",
+            dependencies: ["TapestryCore", "TapestryCUDA", "CTapestryCUDA", "CTapestryTorch"],
+            swiftSettings: strict),
         .target(
             name: "TapestryTraining",
             dependencies: [

@@ -24,6 +24,26 @@ public struct KernelStore: Sendable {
         return binary
     }
 
+    /// Where kernels are kept: in TAPESTRY_HOME, or where this user's caches are.
+    public static func folder(environment: [String: String]) -> String {
+        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let caches = value("XDG_CACHE_HOME") ?? "\(value("HOME") ?? ".")/.cache"
+        return (value("TAPESTRY_HOME") ?? "\(caches)/tapestry") + "/kernels"
+    }
+
+    /// What was chosen, of several ways of computing, under a name of any length; nil where nothing was.
+    public func choice(named name: String) -> String? {
+        (try? InputFile.read(choiceFile(name), limit: 100)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Not being able to keep it is no reason not to use it.
+    public func keep(choice: String, named name: String) {
+        makeFolder()
+        try? AtomicFile.write(choice, to: choiceFile(name))
+    }
+
+    private func choiceFile(_ name: String) -> String { "\(folder)/\(SHA256.hex(of: Array(name.utf8))).choice" }
+
     /// What decides about machine code decides about its name.
     private func file(
         for variant: KernelVariant, _ architecture: GPUArchitecture, _ compiler: KernelCompiler

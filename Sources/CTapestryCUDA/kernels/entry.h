@@ -2,8 +2,9 @@
 // products, TCU_SHAPE the tile.
 extern "C" {
 
-#define TCU_BLOCK_KERNEL(NAME, ...) \
-    __global__ void __launch_bounds__(__VA_ARGS__::threads) NAME(const __grid_constant__ tcu_problem p) { \
+// Addresses of channels that move take many registers: those kernels may have all of them.
+#define TCU_BLOCK_KERNEL(NAME, BOUNDS, ...) \
+    __global__ void BOUNDS NAME(const __grid_constant__ tcu_problem p) { \
         extern __shared__ __align__(16) char shared[]; \
         Block<__VA_ARGS__::Thread> block; \
         block.thread.index = threadIdx.x; \
@@ -13,10 +14,10 @@ extern "C" {
         __VA_ARGS__::run(block, p); \
     }
 
-TCU_BLOCK_KERNEL(convolve, Convolve<TCU_ARITHMETIC, TCU_SHAPE, false>)
-TCU_BLOCK_KERNEL(convolve_moved, Convolve<TCU_ARITHMETIC, TCU_SHAPE, true>)
-TCU_BLOCK_KERNEL(weigh, Weigh<TCU_ARITHMETIC, TCU_SHAPE, false>)
-TCU_BLOCK_KERNEL(weigh_moved, Weigh<TCU_ARITHMETIC, TCU_SHAPE, true>)
+TCU_BLOCK_KERNEL(convolve, __launch_bounds__(TCU_SHAPE::threads), Convolve<TCU_ARITHMETIC, TCU_SHAPE, false>)
+TCU_BLOCK_KERNEL(convolve_moved, __launch_bounds__(TCU_SHAPE::threads, 1), Convolve<TCU_ARITHMETIC, TCU_SHAPE, true>)
+TCU_BLOCK_KERNEL(weigh, __launch_bounds__(TCU_SHAPE::threads), Weigh<TCU_ARITHMETIC, TCU_SHAPE, false>)
+TCU_BLOCK_KERNEL(weigh_moved, __launch_bounds__(TCU_SHAPE::threads, 1), Weigh<TCU_ARITHMETIC, TCU_SHAPE, true>)
 
 __global__ void __launch_bounds__(256) reduce(const __grid_constant__ tcu_problem p) {
     Convolve<TCU_ARITHMETIC, TCU_SHAPE, false>::reduce(p, (long long)blockIdx.x * 256 + threadIdx.x);
