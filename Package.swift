@@ -56,7 +56,7 @@ var targets: [Target] = [
         name: "tapestry",
         dependencies: [
             "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRuntime",
-            argumentParser,
+            "TapestryCUDA", argumentParser,
         ] + (hasLibtorch ? ["TapestryTorch", "TapestryTraining"] : []),
         swiftSettings: strict + withTorch),
     .executableTarget(
@@ -120,7 +120,7 @@ if hasLibtorch {
         .target(name: "CTapestryTorch", dependencies: ["Clibtorch", "CTapestryCUDA"]),
         .target(
             name: "TapestryTorch",
-            dependencies: ["TapestryCore", "TapestryCUDA", "CTapestryCUDA", "CTapestryTorch"],
+            dependencies: ["TapestryCore", "TapestryRuntime", "TapestryCUDA", "CTapestryCUDA", "CTapestryTorch"],
             swiftSettings: strict),
         .target(
             name: "TapestryTraining",
@@ -136,7 +136,8 @@ if hasLibtorch {
         .testTarget(
             name: "TapestryTorchTests",
             dependencies: [
-                "TapestryCore", "TapestryMethods", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport",
+                "TapestryCore", "TapestryMethods", "TapestryCUDA", "CTapestryTorch", "TapestryTorch",
+                "TapestryTestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -20,6 +20,7 @@ struct TrainingSteps: ParsableCommand {
     @Option var batchSize = 128
     @Option var classes = 10
     @Option var threads = 2
+    @Option var engine = "auto"
 
     func run() throws {
         try TorchRuntime.start(threads: threads)
@@ -28,7 +29,10 @@ struct TrainingSteps: ParsableCommand {
         guard let precision = RunConfiguration.Precision(rawValue: precision) else {
             throw ValidationError("--precision is fp32 or bf16")
         }
-        let network = try TorchNetwork(graph, weights: .hashed(for: graph), device: .cpu)
+        guard let engine = TrainingEngine(rawValue: engine) else {
+            throw ValidationError("--engine is auto, native or torch")
+        }
+        let network = try TorchNetwork(graph, weights: .hashed(for: graph), device: .cpu, engine: engine)
         let step = try TrainingStep(network, recipe: Recipe(), precision: precision)
         var seconds: [Double] = []
         for index in 0..<steps {

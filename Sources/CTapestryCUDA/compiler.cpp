@@ -1,5 +1,5 @@
 // NVRTC by declarations of our own: only what is called, so that none of its headers is needed to build.
-#include "CTapestryCUDA.h"
+#include "tcu_api.h"
 #include "library.h"
 
 #include <dirent.h>

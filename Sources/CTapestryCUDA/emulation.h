@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "CTapestryCUDA.h"
+#include "tcu_api.h"
 
 #define TCU_DEVICE inline
 

@@ -1,6 +1,6 @@
 // The kernels' text, as the compiler at run time gets it. This compiler embeds the files, and builds again when one of
 // them changes.
-#include "CTapestryCUDA.h"
+#include "tcu_api.h"
 
 #include <cstdio>
 #include <string>

@@ -1,4 +1,4 @@
-#include "CTapestryCUDA.h"
+#include "tcu_api.h"
 
 #include <iterator>
 

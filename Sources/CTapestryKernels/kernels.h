@@ -9,6 +9,7 @@
 #include "elementwise.h"
 #include "pooling.h"
 #include "tap_conv.h"
+#include "training.h"
 #if WORD_ELEMENTS == 1
 #include "planes.h"
 #include "sparse.h"
@@ -43,4 +44,12 @@ const tk_kernels TABLE(SET) = {
     .move = move,
     .flatten = flatten,
     .clear_pads = clear_pads,
+    .read_images = read_images,
+    .add_readings = add_readings,
+    .find_moments = find_moments,
+    .take_gradient = take_gradient,
+    .normalize_gradient = normalize_gradient,
+    .pack_weights = pack_weights,
+    .add_weight_gradient = add_weight_gradient,
+    .most_runs = {MOST_RUNS_4, MOST_RUNS_8},
 };

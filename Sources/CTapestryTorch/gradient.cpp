@@ -54,6 +54,11 @@ TapestryStatus tapestry_autocast_enter(TapestryDeviceKind kind, TapestryDataType
     });
 }
 
+bool tapestry_autocast_is_bfloat16(TapestryDeviceKind kind) noexcept {
+    const auto place = kind == TAPESTRY_CUDA ? at::kCUDA : at::kCPU;
+    return at::autocast::is_autocast_enabled(place) && at::autocast::get_autocast_dtype(place) == at::kBFloat16;
+}
+
 void tapestry_autocast_exit(TapestryAutocast previous) noexcept {
     const auto place = previous.kind == TAPESTRY_CUDA ? at::kCUDA : at::kCPU;
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();

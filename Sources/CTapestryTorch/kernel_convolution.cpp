@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "tcu_api.h"
+
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Weverything"
 #include <ATen/autocast_mode.h>
@@ -46,10 +48,10 @@ class Tables {
 
 /// Counted, so that steps of a graph of gradients can keep it.
 struct Plan final : torch::CustomClassHolder {
-    TapestryConvolutionDescription d;
+    tcu_convolution d;
     at::Tensor tables;
 
-    Plan(const TapestryConvolutionDescription &description, at::Device device) : d(description) {
+    Plan(const tcu_convolution &description, at::Device device) : d(description) {
         Tables t;
         t.append(d.forward.steps, d.forward_tables.steps, d.forward_tables.step_count);
         t.append(d.forward.tiles, d.forward_tables.tiles, d.forward_tables.tile_count);
@@ -203,9 +205,9 @@ struct TapestryKernelPlan {
 
 using namespace tapestry;
 
-TapestryStatus tapestry_kernels_plan(const TapestryConvolutionDescription *description, TapestryDevice place,
-                                     TapestryKernelPlan **made) noexcept {
+TapestryStatus tapestry_kernels_plan(const void *untyped, TapestryDevice place, TapestryKernelPlan **made) noexcept {
     return guarded([&] {
+        const auto *description = static_cast<const tcu_convolution *>(untyped);
         TORCH_CHECK((place.kind == TAPESTRY_CUDA) == (description->module != nullptr),
                     "kernels run on CUDA devices, and are emulated on the host");
         *made = new TapestryKernelPlan{c10::make_intrusive<Plan>(*description, device(place))};

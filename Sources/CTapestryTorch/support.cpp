@@ -100,6 +100,8 @@ using namespace tapestry;
 
 const char *tapestry_last_message(void) noexcept { return message.c_str(); }
 
+void tapestry_tensor_retain(TapestryTensor *tensor) noexcept { give_out(borrow(tensor)); }
+
 void tapestry_tensor_release(TapestryTensor *tensor) noexcept {
     live_count.fetch_sub(1, std::memory_order_relaxed);
     c10::intrusive_ptr<c10::TensorImpl>::reclaim(reinterpret_cast<c10::TensorImpl *>(tensor));

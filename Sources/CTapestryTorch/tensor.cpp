@@ -106,6 +106,8 @@ TapestryDevice tapestry_tensor_device(TapestryTensor *tensor) noexcept {
     return place.is_cuda() ? TapestryDevice{TAPESTRY_CUDA, place.index()} : TapestryDevice{TAPESTRY_CPU, 0};
 }
 
+void *tapestry_tensor_data(TapestryTensor *tensor) noexcept { return borrow(tensor).data_ptr(); }
+
 bool tapestry_tensor_is_contiguous(TapestryTensor *tensor, TapestryMemoryFormat format) noexcept {
     return borrow(tensor).is_contiguous(format == TAPESTRY_CHANNELS_LAST ? at::MemoryFormat::ChannelsLast
                                                                          : at::MemoryFormat::Contiguous);

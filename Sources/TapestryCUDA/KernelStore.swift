@@ -24,6 +24,15 @@ public struct KernelStore: Sendable {
         return binary
     }
 
+    /// What of the process's environment says where things are.
+    public static var environment: [String: String] {
+        var values: [String: String] = [:]
+        for name in ["TAPESTRY_HOME", "TAPESTRY_NVRTC", "XDG_CACHE_HOME", "HOME"] {
+            values[name] = getenv(name).map { String(cString: $0) }
+        }
+        return values
+    }
+
     /// Where kernels are kept: in TAPESTRY_HOME, or where this user's caches are.
     public static func folder(environment: [String: String]) -> String {
         func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }

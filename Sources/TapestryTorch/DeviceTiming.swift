@@ -2,7 +2,7 @@ import CTapestryTorch
 
 extension TorchRuntime {
     /// How long a CUDA device takes for the work that `body` gives it, by its own clock. Waits until it is done.
-    static func milliseconds(
+    public static func milliseconds(
         on device: Int, _ body: () throws(TorchError) -> Void
     ) throws(TorchError) -> Double {
         var milliseconds = 0.0

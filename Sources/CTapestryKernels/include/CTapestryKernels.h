@@ -161,6 +161,59 @@ typedef struct {
     int32_t count, channel, row, column;
 } tk_source;
 
+// Training. Values lie densely here, channels last, unless a tk_image says otherwise; words are as above, but in the
+// gradient of weights a word is two neighbouring positions where elements are half as large.
+
+/// How a stored value is read: x * factor + offset by channel, and max(0, that) where it rectifies. Batch norms and
+/// ReLUs are applied whenever their input is read, and their results are stored nowhere.
+typedef struct {
+    /// One for each channel; both are NULL for what is read as it is stored.
+    const float *factors, *offsets;
+    bool rectifies;
+} tk_reading;
+
+/// Where the weights of a convolution's blocks come from: that of lane l and channel c of a tap lies in the parameter
+/// at source + (first_output + l) * lane_step + c * channel_step, channels counted from the tap's first one.
+typedef struct {
+    const tk_block *blocks;
+    const tk_tap *taps;
+    /// One for each tap of the list.
+    const int64_t *sources;
+    int64_t lane_step, channel_step;
+    /// The channels of each tap, of which the last word may have one less than it could.
+    const int32_t *channels;
+} tk_packing;
+
+/// Up to a vector of neighbouring weights of an output, which what neighbours in the input is multiplied with.
+typedef struct {
+    /// From a position's first word in the input to the run, and from an output's first weight.
+    int64_t input, weights;
+    int32_t count;
+} tk_run;
+
+/// Runs and neighbouring outputs whose products are summed up together, and the positions, a rectangle of the output,
+/// at which all of these runs lie in the input.
+typedef struct {
+    int32_t first_run, run_count;
+    int32_t first_output, outputs;
+    int32_t from_row, to_row, from_column, to_column;
+} tk_product;
+
+/// The gradient of a convolution's weights: for each run and output the sum, over images and positions, of the input
+/// times the output's gradient.
+typedef struct {
+    /// From a position, a row and an image to the next in words of the input (strides included), and of the gradient:
+    /// in the innermost direction from a word to the next.
+    int64_t input_column, input_row, input_image;
+    int64_t output_column, output_row, output_image;
+    /// Whether the same position of all images comes first, then the next one.
+    bool walks_images;
+    const tk_product *products;
+    const tk_run *runs;
+    /// From an output's first weight to the next one's.
+    int64_t output_step;
+} tk_weight_gradient;
+
 /// The kernels of one instruction set for elements of one size. Those of planes are NULL where elements are no floats.
 typedef struct {
     /// The instruction set's.
@@ -209,6 +262,31 @@ typedef struct {
     /// Makes zeros of all that is no pixel of a value, from `lead` elements before the first one to the end of the last
     /// image.
     void (*clear_pads)(const tk_image *, int64_t lead, void *y, tk_share);
+    /// Copies dense images into others of the same extents, as they are read. Pads stay as they are.
+    void (*read_images)(const tk_image *to, tk_reading, const void *x, void *y, int32_t images);
+    /// y = a + b, each as it is read; `b` may be NULL.
+    void (*add_readings)(
+        int64_t pixels, int32_t channels, tk_reading, const void *a, tk_reading, const void *b, void *y);
+    /// Each channel's mean, and the sum of the squares of what differs from it.
+    void (*find_moments)(int64_t pixels, int32_t channels, const void *x, float *means, float *squares);
+    /// g = upstream where what is read is not rectified to zero, and zero there. Where `sums` are asked for, the sum of
+    /// g and that of g * (x - mean), by channel. `g` may be `upstream`; or NULL, where only sums are asked for.
+    void (*take_gradient)(
+        int64_t pixels, int32_t channels, tk_reading, const void *x, const float *means, const void *upstream, void *g,
+        float *sums, float *products);
+    /// g = a * upstream + b * x + c by channel; `g` may be `upstream`.
+    void (*normalize_gradient)(
+        int64_t pixels, int32_t channels, const float *a, const float *b, const float *c, const void *x,
+        const void *upstream, void *g);
+    /// Packs the weights of blocks `from` to `to`.
+    void (*pack_weights)(const tk_packing *, const float *weights, float *packed, int32_t from, int32_t to);
+    /// Adds to `gradient` the products `from` to `to`. The input and the gradient of the output are read up to a vector
+    /// beyond their last words.
+    void (*add_weight_gradient)(
+        const tk_weight_gradient *, const void *x, const void *dy, float *gradient, int32_t images, int32_t from,
+        int32_t to);
+    /// The most runs of a product of at most 4, and of more outputs, of which there are at most 8.
+    int32_t most_runs[2];
 } tk_kernels;
 
 /// The one list of tables, the best instruction set first, floats before smaller elements: X(name).

@@ -11,6 +11,10 @@
 // A tile of M vectors of positions and one output takes M totals, M sums and one broadcast weight: X(M).
 #define SPARSE_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define MOST_SPARSE_VECTORS 6
+// A product of E runs and M outputs takes E x M sums, E values and one broadcast gradient: X(E, M).
+#define PRODUCT_TILES(X) X(1, 4) X(2, 4) X(1, 8)
+#define MOST_RUNS_4 2
+#define MOST_RUNS_8 1
 
 typedef float vector __attribute__((ext_vector_type(LANES)));
 typedef int32_t integers __attribute__((ext_vector_type(LANES)));

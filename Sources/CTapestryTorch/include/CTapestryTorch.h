@@ -146,6 +146,8 @@ TapestryStatus tapestry_tensor_to(TapestryTensor *tensor, TapestryDevice device,
                                   TapestryMemoryFormat format,
                                   TapestryTensor *_Nullable *_Nonnull moved) TAPESTRY_NOEXCEPT;
 
+/// Takes one more reference, to be given back as well.
+void tapestry_tensor_retain(TapestryTensor *tensor) TAPESTRY_NOEXCEPT;
 /// Gives one reference back.
 void tapestry_tensor_release(TapestryTensor *tensor) TAPESTRY_NOEXCEPT;
 /// References given out by this header and not released yet, over all threads.
@@ -156,6 +158,8 @@ int32_t tapestry_tensor_rank(TapestryTensor *tensor) TAPESTRY_NOEXCEPT;
 void tapestry_tensor_shape(TapestryTensor *tensor, int64_t *extents) TAPESTRY_NOEXCEPT;
 TapestryDataType tapestry_tensor_data_type(TapestryTensor *tensor) TAPESTRY_NOEXCEPT;
 TapestryDevice tapestry_tensor_device(TapestryTensor *tensor) TAPESTRY_NOEXCEPT;
+/// Where its first element lies, for as long as the tensor does; on the device.
+void *_Nullable tapestry_tensor_data(TapestryTensor *tensor) TAPESTRY_NOEXCEPT;
 bool tapestry_tensor_is_contiguous(TapestryTensor *tensor, TapestryMemoryFormat format) TAPESTRY_NOEXCEPT;
 
 // Gradients ------------------------------------------------------------------------------------------------------
@@ -170,6 +174,27 @@ TapestryStatus tapestry_tensor_set_grad(TapestryTensor *tensor, TapestryTensor *
 /// needs a scalar.
 TapestryStatus tapestry_tensor_backward(TapestryTensor *root, TapestryTensor *_Nullable upstream,
                                         bool retain_graph) TAPESTRY_NOEXCEPT;
+
+/// A step of the graph of gradients that is computed outside of libtorch.
+typedef struct TapestryFunction {
+    /// Valid for ever.
+    const char *name;
+    /// Puts new references to the gradients of the inputs into `gradients`, null for those that need none, from those of
+    /// the outputs, `upstream`: new references as well, null for those that nothing depends on. Where it fails, its
+    /// message is that of its thread's latest failing call here.
+    TapestryStatus (*backward)(void *context, TapestryTensor *_Nullable const *_Nonnull upstream,
+                               int64_t upstream_count, TapestryTensor *_Nullable *_Nonnull gradients,
+                               int64_t gradient_count);
+    /// Called once, when `backward` cannot be called any more: after it, unless the graph is retained.
+    void (*release)(void *context);
+    void *_Nullable context;
+} TapestryFunction;
+
+/// Records that `outputs`, of which none has a history, were computed from `inputs` by `function`, whose context it takes
+/// over, also where it fails. Where gradients are disabled or no input needs one, it only releases the context.
+TapestryStatus tapestry_function_record(TapestryFunction function, TapestryTensor *_Nonnull const *_Nonnull inputs,
+                                        int64_t input_count, TapestryTensor *_Nonnull const *_Nonnull outputs,
+                                        int64_t output_count) TAPESTRY_NOEXCEPT;
 
 bool tapestry_grad_enabled(void) TAPESTRY_NOEXCEPT;
 void tapestry_set_grad_enabled(bool enabled) TAPESTRY_NOEXCEPT;
@@ -186,6 +211,8 @@ typedef struct TapestryAutocast {
 /// Runs the operators that gain by it in `type` until `tapestry_autocast_exit(*previous)` on the same thread.
 TapestryStatus tapestry_autocast_enter(TapestryDeviceKind kind, TapestryDataType type,
                                        TapestryAutocast *previous) TAPESTRY_NOEXCEPT;
+/// Whether operators run in bfloat16 on the kind of device.
+bool tapestry_autocast_is_bfloat16(TapestryDeviceKind kind) TAPESTRY_NOEXCEPT;
 /// Leaving the outermost one drops the cache of weights cast in it.
 void tapestry_autocast_exit(TapestryAutocast previous) TAPESTRY_NOEXCEPT;
 

@@ -3,8 +3,6 @@
 #ifndef CTAPESTRYTORCH_KERNELS_H
 #define CTAPESTRYTORCH_KERNELS_H
 
-#include "CTapestryCUDA.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -13,33 +11,9 @@ extern "C" {
 /// A convolution by Tapestry's kernels for images of one number and size, with its tables on a device.
 typedef struct TapestryKernelPlan TapestryKernelPlan;
 
-/// The lists that a pass reads.
-typedef struct TapestryStepTables {
-    const tcu_step *_Nullable steps;
-    int64_t step_count;
-    const tcu_tile *_Nullable tiles;
-    int64_t tile_count;
-} TapestryStepTables;
-
-/// What a plan is made of: see `ConvolutionPlan` in TapestryCUDA, which makes it. Addresses in problems are ignored.
-typedef struct TapestryConvolutionDescription {
-    /// Null for the host, where kernels are emulated.
-    const struct tcu_module *_Nullable module;
-    tcu_variant variant;
-    int32_t groups;
-    tcu_problem forward, input_gradient, weight_gradient;
-    TapestryStepTables forward_tables, input_gradient_tables;
-    const tcu_patch *_Nullable patches;
-    int64_t patch_count;
-    /// Two numbers for each input channel, where channels are moved; else null.
-    const int32_t *_Nullable moves;
-    const int32_t *_Nullable return_moves;
-    tcu_shift return_shift;
-} TapestryConvolutionDescription;
-
-/// `*made` is released once with `tapestry_kernels_release`. It keeps a pointer to `description->module`.
-TapestryStatus tapestry_kernels_plan(const TapestryConvolutionDescription *description, TapestryDevice device,
-                                     TapestryKernelPlan *_Nullable *_Nonnull made) TAPESTRY_NOEXCEPT;
+/// `description` is a tcu_convolution of CTapestryCUDA, which this header does not know. `*made` is released once with
+/// `tapestry_kernels_release`; it keeps a pointer to the description's module.
+TapestryStatus tapestry_kernels_plan(const void *description, TapestryDevice device, TapestryKernelPlan *_Nullable *_Nonnull made) TAPESTRY_NOEXCEPT;
 /// Steps of a graph of gradients that still need the plan keep it.
 void tapestry_kernels_release(TapestryKernelPlan *plan) TAPESTRY_NOEXCEPT;
 

@@ -24,11 +24,16 @@ struct ChannelTaps: Equatable {
     var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
     /// The channels at a tap as ranges in order; a gap of one or two channels is cheaper to compute than to leave out.
-    func ranges(at tap: Int) -> [Range<Int>] {
+    func ranges(at tap: Int) -> [Range<Int>] { ranges(at: tap, joiningGapsOf: 2) }
+
+    /// The same, no channel more.
+    func exactRanges(at tap: Int) -> [Range<Int>] { ranges(at: tap, joiningGapsOf: 0) }
+
+    private func ranges(at tap: Int, joiningGapsOf gap: Int) -> [Range<Int>] {
         let start = tap * Self.wordCount(channels)
         var ranges: [Range<Int>] = []
         for channel in 0..<channels where words[start + channel / 64] >> UInt64(channel % 64) & 1 == 1 {
-            if let last = ranges.last, channel - last.upperBound <= 2 {
+            if let last = ranges.last, channel - last.upperBound <= gap {
                 ranges[ranges.count - 1] = last.lowerBound..<channel + 1
             } else {
                 ranges.append(channel..<channel + 1)
@@ -47,8 +52,10 @@ struct OutputSpan: Equatable {
 extension Convolution {
     /// The outputs as spans that are cheapest with vectors of `lanes` floats: outputs whose supports differ lie in one
     /// vector, which computes the union of their taps, where that takes less than a vector for each.
-    func spans(lanes: Int) -> [OutputSpan] {
-        let spans = supportSpans
+    func spans(lanes: Int) -> [OutputSpan] { Self.merged(supportSpans, lanes: lanes) }
+
+    /// Neighbouring spans, merged where that is cheaper.
+    static func merged(_ spans: [OutputSpan], lanes: Int) -> [OutputSpan] {
         // Cheapest way to cover the first so many spans, and where its last part begins.
         var costs = [0.0], starts = [0]
         for end in 1...spans.count {
@@ -57,7 +64,7 @@ extension Convolution {
             for start in Swift.stride(from: end - 1, through: max(0, end - 64), by: -1) {
                 if start < end - 1 { union.formUnion(spans[start].taps) }
                 let width = spans[end - 1].outputs.upperBound - spans[start].outputs.lowerBound
-                let cost = costs[start] + Self.cost(width: width, terms: union.count, lanes: lanes)
+                let cost = costs[start] + cost(width: width, terms: union.count, lanes: lanes)
                 if cost < best.cost { best = (cost, start) }
             }
             costs.append(best.cost)
@@ -109,6 +116,29 @@ extension Convolution {
                     spans.append(OutputSpan(outputs: first..<end, taps: taps))
                 }
                 first = end
+            }
+        }
+        return spans
+    }
+
+    /// Neighbouring input channels whose outputs and taps are the same ones: what the gradient of the input reads.
+    /// Outputs stand for channels here, counted over all groups, and channels for outputs.
+    var mirroredSpans: [OutputSpan] {
+        let area = kernel.area
+        var taps = Array(repeating: ChannelTaps(taps: area, channels: outputChannels), count: inputChannels)
+        for span in supportSpans {
+            for tap in 0..<area {
+                for range in span.taps.exactRanges(at: tap) {
+                    for channel in range { taps[channel].insert(span.outputs, at: tap) }
+                }
+            }
+        }
+        var spans: [OutputSpan] = []
+        for channel in 0..<inputChannels {
+            if let last = spans.last, last.taps == taps[channel], channel % channelsPerGroup != 0 {
+                spans[spans.count - 1].outputs = last.outputs.lowerBound..<channel + 1
+            } else {
+                spans.append(OutputSpan(outputs: channel..<channel + 1, taps: taps[channel]))
             }
         }
         return spans

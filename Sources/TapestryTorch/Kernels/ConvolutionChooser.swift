@@ -43,7 +43,9 @@ final class ConvolutionChooser {
     ) throws(TorchError) -> TorchTensor {
         let arithmetic = KernelArithmetic.used(for: x)
         let convolution = realization.convolution
-        guard kernels.count == 1, ConvolutionPlan.obstacle(to: convolution, arithmetic: arithmetic) == nil else {
+        // The full kernel, masked; or that of the channels once they were moved.
+        let isPlain = kernels.count == 1 && (realization.movedTaps != nil || !convolution.movesChannels)
+        guard isPlain, ConvolutionPlan.obstacle(to: convolution, arithmetic: arithmetic) == nil else {
             return try realization(x, kernels: kernels, bias: bias, displacement: displacement)
         }
         let key = Key(
@@ -95,10 +97,13 @@ final class ConvolutionChooser {
                 if name == "windows" { return ConvolutionRealization(windowsOf: key.convolution).map(Way.windows) }
                 guard parts.count == 2, 0..<KernelVariant.shapeCount ~= parts[0], 1...64 ~= parts[1] else { return nil }
                 let plan = plan(parts[0], splits: parts[1])
+                let module: KernelModule
                 do throws(CUDAError) {
-                    let module = try gpu.module(of: plan.variant)
-                    return .kernels(try KernelConvolution(plan, module: module, on: .cuda(gpu.index)))
-                } catch { throw TorchError(operation: "kernels", message: error.description) }
+                    module = try gpu.module(of: plan.variant)
+                } catch {
+                    throw TorchError(operation: "kernels", message: error.description)
+                }
+                return .kernels(try KernelConvolution(plan, module: module, on: .cuda(gpu.index)))
             }
             let name = "\(gpu.description) \(key)"
             if let kept = gpu.store.choice(named: name), let way = try make(Substring(kept)) { return way }
@@ -143,6 +148,10 @@ extension KernelArithmetic {
         if tapestry_kernels_use_bfloat16(x.handle) { return .bf16 }
         return tapestry_tf32() ? .tf32 : .fp32
     }
+}
+
+extension Convolution {
+    fileprivate var movesChannels: Bool { if case .channelTaps = support { true } else { false } }
 }
 
 extension ConvolutionRealization {

@@ -11,7 +11,8 @@ final class GPUKernels {
     private var modules: [KernelVariant: KernelModule] = [:]
 
     /// Throws `CUDAError` where the driver or the compiler is missing, or the GPU is older than the kernels.
-    init(device index: Int, environment: [String: String]) throws(CUDAError) {
+    init(device index: Int) throws(CUDAError) {
+        let environment = KernelStore.environment
         driver = try CUDADriver()
         let devices = try driver.devices()
         guard devices.indices.contains(index) else { throw CUDAError(.driver, "no device \(index)") }

@@ -47,9 +47,9 @@ public final class KernelConvolution {
 extension ConvolutionPlan {
     /// The plan as the shim takes it, for the length of a call; its module is left to the caller.
     fileprivate func withDescription<Result>(
-        _ body: (inout TapestryConvolutionDescription) -> Result
+        _ body: (inout tcu_convolution) -> Result
     ) -> Result {
-        var description = TapestryConvolutionDescription()
+        var description = tcu_convolution()
         description.variant = variant.code
         description.groups = Int32(convolution.groups)
         description.forward = forwardProblem
@@ -79,11 +79,11 @@ extension ConvolutionPlan {
 }
 
 extension StepTables {
-    fileprivate func withAddresses<Result>(_ body: (TapestryStepTables) -> Result) -> Result {
+    fileprivate func withAddresses<Result>(_ body: (tcu_tables) -> Result) -> Result {
         steps.withUnsafeBufferPointer { steps in
             tiles.withUnsafeBufferPointer { tiles in
                 body(
-                    TapestryStepTables(
+                    tcu_tables(
                         steps: steps.baseAddress, step_count: Int64(steps.count), tiles: tiles.baseAddress,
                         tile_count: Int64(tiles.count)))
             }

@@ -115,6 +115,16 @@ struct ConvolutionRealization {
             ?? ConvolutionRealization(movedChannelsOf: convolution) ?? ConvolutionRealization(masked: convolution)
     }
 
+    init(
+        _ kind: TorchNetwork.Realization, of convolution: Convolution, outputSize size: Size, on device: Device
+    ) {
+        switch kind {
+        case .automatic: self.init(cheapestFor: convolution, outputSize: size, on: device)
+        case .masked: self.init(masked: convolution)
+        case .smallKernels: self.init(smallKernelsOf: convolution)
+        }
+    }
+
     /// The cheaper of the two for an output of `size`, by measurement (forward and backward in float32, batch 128, two
     /// threads with AVX-512; `Docs/performance.md` has the tables). Windows win where they have few taps and many
     /// channels, or where the image is so small that moving weights is what costs; blocks win with many channels;

@@ -13,13 +13,13 @@ extension TorchNetwork {
 
     /// The logits, N x classes, of N x C x H x W images.
     public func logits(of images: TorchTensor, mode: Mode) throws(TorchError) -> TorchTensor {
-        try run(images, mode) { _, _ throws(TorchError) in true }
+        try run(images, mode, check: nil)
     }
 
     /// The name of the first node with a parameter, or a value for `images`, that is infinite or NaN; nil if none is.
     public func firstNonFiniteNode(for images: TorchTensor, mode: Mode = .inspection) throws(TorchError) -> String? {
         var name: String?
-        _ = try run(images, mode) { node, value throws(TorchError) in
+        _ = try run(images, mode) { [self] node, value throws(TorchError) in
             var isFinite = try value.isFinite()
             for parameter in parameters where parameter.name.hasPrefix("\(node.name).") && isFinite {
                 isFinite = try parameter.value.isFinite()
@@ -30,19 +30,36 @@ extension TorchNetwork {
         return name
     }
 
-    /// Runs the nodes in order until `goesOn` says no to a node's value; the last value made is returned.
+    /// Runs the nodes in order, until `check`, where there is one, says no to a node's value; the last value made is
+    /// returned.
     private func run(
-        _ images: TorchTensor, _ mode: Mode, goesOn: (Node, TorchTensor) throws(TorchError) -> Bool
+        _ images: TorchTensor, _ mode: Mode, check: ((Node, TorchTensor) throws(TorchError) -> Bool)?
     ) throws(TorchError) -> TorchTensor {
-        var values: [TorchTensor?] = [images] + Array(repeating: nil, count: graph.nodes.count)
+        var values: [GraphValue?] = [GraphValue(images)] + Array(repeating: nil, count: graph.nodes.count)
         for (index, node) in graph.nodes.enumerated() {
-            let inputs = plan.inputs[index].map { values[$0]! }
-            let value = try self.value(of: node, inputs, mode, overwrites: plan.overwriting.contains(index))
-            guard try goesOn(node, value) else { return value }
-            values[index + 1] = value
+            let value = try native == nil ? nil : nativeValue(ofNodeAt: index, &values, mode)
+            if let value {
+                values[index + 1] = value
+            } else {
+                let inputs = try plan.inputs[index].map { position throws(TorchError) in
+                    try stored(&values[position]!)
+                }
+                values[index + 1] = GraphValue(
+                    try self.value(of: node, inputs, mode, overwrites: plan.overwriting.contains(index)))
+            }
+            if let check, !(try check(node, try stored(&values[index + 1]!))) {
+                return try stored(&values[index + 1]!)
+            }
             for position in plan.inputs[index] where plan.lastUses[position] == index { values[position] = nil }
         }
-        return values[plan.output]!
+        return try stored(&values[plan.output]!)
+    }
+
+    /// The value as a tensor, which it is from now on.
+    private func stored(_ value: inout GraphValue) throws(TorchError) -> TorchTensor {
+        guard let native, !value.isPlain else { return value.raw }
+        value = GraphValue(try native.tensor(value))
+        return value.raw
     }
 
     private func value(
@@ -52,9 +69,13 @@ extension TorchNetwork {
         switch node.operation {
         case .convolution(let convolution):
             let realization = realizations[node.name]!
-            return try realization(
-                x, kernels: kernels(of: node.name, realization),
-                bias: convolution.hasBias ? value("\(node.name).bias") : nil, displacement: displacements[node.name])
+            let kernels = kernels(of: node.name, realization)
+            let bias = convolution.hasBias ? value("\(node.name).bias") : nil
+            let displacement = displacements[node.name]
+            guard let chooser else {
+                return try realization(x, kernels: kernels, bias: bias, displacement: displacement)
+            }
+            return try chooser(x, realization, kernels: kernels, bias: bias, displacement: displacement)
         case .batchNorm(let norm): return try normalize(x, norm, named: node.name, mode)
         case .affine(let channels): return try scale(x, channels: channels, named: node.name)
         case .linear(let linear):
@@ -102,10 +123,14 @@ extension TorchNetwork {
             training: false, epsilon: 0)
     }
 
+    func countBatch(of name: String, _ mode: Mode) {
+        if mode == .training { batchCounts["\(name).num_batches_tracked", default: 0] += 1 }
+    }
+
     private func normalize(
         _ x: TorchTensor, _ norm: BatchNorm, named name: String, _ mode: Mode
     ) throws(TorchError) -> TorchTensor {
-        if mode == .training { batchCounts["\(name).num_batches_tracked", default: 0] += 1 }
+        countBatch(of: name, mode)
         return try x.batchNorm(
             weight: value("\(name).weight"), bias: value("\(name).bias"),
             runningMean: mode == .inspection ? nil : statistics["\(name).running_mean"],
@@ -124,6 +149,8 @@ struct ExecutionPlan {
     /// The nodes that may compute in the memory of what they take: a ReLU alone takes it, and the gradient of what made
     /// it needs the inputs only. Half of the memory traffic of an activation goes.
     let overwriting: Set<Int>
+    /// The values that batch norms take.
+    let normalized: Set<Int>
 
     init(_ graph: Graph) {
         var positions = [Graph.inputName: 0]
@@ -146,6 +173,9 @@ struct ExecutionPlan {
             }
         }
         self.overwriting = overwriting
+        normalized = Set(
+            graph.nodes.indices.filter { if case .batchNorm = graph.nodes[$0].operation { true } else { false } }
+                .map { [inputs] in inputs[$0][0] })
     }
 }
 

@@ -25,6 +25,10 @@ public final class TorchNetwork {
     var batchCounts: [String: Int64]
     private(set) var realizations: [String: ConvolutionRealization] = [:]
     let plan: ExecutionPlan
+    /// What Tapestry's own kernels compute; nil where nothing.
+    let native: NativeLayers?
+    /// What chooses the fastest way of each convolution; nil on the CPU, and where kernels of our own cannot be had.
+    private(set) var chooser: ConvolutionChooser?
 
     /// How convolutions on a support are computed.
     package enum Realization {
@@ -37,28 +41,38 @@ public final class TorchNetwork {
     }
 
     /// Throws `GraphError` where the weights do not fit the graph, `TorchError` where libtorch refuses.
-    public convenience init(_ graph: Graph, weights: Weights, device: Device) throws {
-        try self.init(graph, weights: weights, device: device, realization: .automatic)
+    public convenience init(
+        _ graph: Graph, weights: Weights, device: Device, engine: TrainingEngine = .automatic
+    ) throws {
+        try self.init(graph, weights: weights, device: device, engine: engine, realization: .automatic)
     }
 
-    /// For tests and measurements, which compare the ways in which a convolution can be computed.
-    package init(_ graph: Graph, weights: Weights, device: Device, realization: Realization) throws {
+    /// For tests and measurements, which compare the ways in which libtorch can compute a convolution.
+    package convenience init(_ graph: Graph, weights: Weights, device: Device, realization: Realization) throws {
+        try self.init(graph, weights: weights, device: device, engine: .torch, realization: realization)
+    }
+
+    private init(
+        _ graph: Graph, weights: Weights, device: Device, engine: TrainingEngine, realization: Realization
+    ) throws {
         try Verifier.verify(graph)
         try weights.check(against: graph)
         self.graph = graph
         self.device = device
         plan = ExecutionPlan(graph)
+        let native = device == .cpu ? try NativeLayers(graph, engine, threads: TorchRuntime.threads) : nil
+        self.native = native
         batchCounts = weights.batchCounts
+        if case .cuda(let index) = device {
+            chooser = (try? GPUKernels(device: index)).map { ConvolutionChooser(.gpu($0)) }
+        }
         for (node, shape) in zip(graph.nodes, try graph.outputShapes()) {
             if case .convolution(let convolution) = node.operation {
+                let size = Size(height: shape[1], width: shape[2])
                 realizations[node.name] =
-                    switch realization {
-                    case .automatic:
-                        ConvolutionRealization(
-                            cheapestFor: convolution, outputSize: Size(height: shape[1], width: shape[2]), on: device)
-                    case .masked: ConvolutionRealization(masked: convolution)
-                    case .smallKernels: ConvolutionRealization(smallKernelsOf: convolution)
-                    }
+                    native?.contains(node.name) == true
+                    ? ConvolutionRealization(masked: convolution)
+                    : ConvolutionRealization(realization, of: convolution, outputSize: size, on: device)
             }
             if let displacement = realizations[node.name]?.displacement ?? node.operation.displacement(of: shape[0]) {
                 displacements[node.name] = try TorchTensor(displacement, on: device)
@@ -66,6 +80,9 @@ public final class TorchNetwork {
             try place(node, weights)
         }
     }
+
+    /// Has every convolution that CUDA kernels can compute computed by their emulation, in tiles of a shape: for tests.
+    package func emulateKernels(shape: Int) { chooser = ConvolutionChooser(.emulation(shape: shape)) }
 
     private func place(_ node: Node, _ weights: Weights) throws {
         var parameters = node.parameters

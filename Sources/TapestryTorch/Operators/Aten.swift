@@ -47,6 +47,8 @@ enum Aten {
     static let copy = KnownOperator("aten::copy_")
     static let zero = KnownOperator("aten::zero_")
     static let full = KnownOperator("aten::full")
+    static let empty = KnownOperator("aten::empty.memory_format")
+    static let emptyLike = KnownOperator("aten::empty_like")
     static let zerosLike = KnownOperator("aten::zeros_like")
 
     static let foreachAddScalar = KnownOperator("aten::_foreach_add_.Scalar")

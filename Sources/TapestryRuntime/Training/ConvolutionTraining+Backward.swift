@@ -1,0 +1,234 @@
+import CTapestryKernels
+import Glibc
+import TapestryCore
+
+extension ConvolutionTraining {
+    /// Where the gradient of the input goes.
+    public struct InputGradient {
+        let target: UnsafeMutableRawPointer
+        let addend: UnsafeRawPointer?
+        let means: [Float]?
+        let isOfReading: Bool
+
+        /// The gradient of the input as it is stored, or, with `isOfReading`, of what was read. `addend`, dense like it,
+        /// is added to the gradient of what was read. With `means`, sums over the gradient of what the batch norm gave
+        /// are gathered.
+        public init(
+            _ target: UnsafeMutableRawPointer, adding addend: UnsafeRawPointer? = nil, means: [Float]? = nil,
+            isOfReading: Bool = false
+        ) {
+            (self.target, self.addend, self.means, self.isOfReading) = (target, addend, means, isOfReading)
+        }
+    }
+
+    /// By channel the sum of a gradient, and that of its products with what differs from the mean.
+    public typealias GradientSums = (sums: [Double], products: [Double])
+
+    /// The gradients of the weights, which go to `weightGradient`, and of the input, where it is asked for, from that of
+    /// the output, `dy`; all other arguments as they were given to `run`.
+    ///
+    /// Returns the sums for the batch norm through which the input was read, where means were given.
+    public func runBackward(
+        _ dy: UnsafeRawPointer, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
+        images batch: Int, weightGradient: UnsafeMutablePointer<Float>, inputGradient: InputGradient?,
+        _ team: TrainingTeam
+    ) -> GradientSums? {
+        let packed = inputGradient == nil ? [] : packMirrored(weights, team)
+        let parts = partCount(batch)
+        let channels = convolution.inputChannels
+        let sums = ChannelSums(channels: channels, parts: inputGradient?.means == nil ? 0 : parts)
+        defer { sums.deallocate() }
+        let gradients = PartialGradients(self, weightGradient, parts: parts, team)
+        nonisolated(unsafe) let (dy, x, unsafePacked) = (dy, x, packed)
+        nonisolated(unsafe) let inputGradient = inputGradient
+        team.forEach(gradients.lanes) { lane, worker in
+            let memory = WorkerMemory(self, team, worker)
+            gradients.clear(lane)
+            for part in parts * lane / gradients.lanes..<parts * (lane + 1) / gradients.lanes {
+                let images = self.images(of: part, in: batch)
+                read(x, reading, images, into: memory)
+                let upstream = dy + images.lowerBound * outputSize.area * convolution.outputChannels * elementSize
+                place(upstream, StoredReading(), layouts.output, at: memory.output, images: images.count)
+                gradients.add(memory, images: images.count, part: part, lane: lane)
+                if let inputGradient {
+                    findInputGradient(
+                        inputGradient, x, reading, images, packed: unsafePacked, sums: sums, part: part, memory)
+                }
+            }
+        }
+        gradients.finish()
+        guard inputGradient?.means != nil else { return nil }
+        let totals = sums.totals()
+        return (totals.first, totals.second)
+    }
+
+    /// The packed weights of each phase, and zeros in place of biases.
+    private func packMirrored(_ weights: UnsafePointer<Float>, _ team: TrainingTeam) -> [UnsafeMutablePointer<Float>] {
+        let zeros = convolution.inputChannels + 64
+        let total = phases.reduce(zeros) { $0 + $1.packing.size }
+        var start = team.sharedMemory(for: .packedWeights, bytes: 4 * total).assumingMemoryBound(to: Float.self)
+        start.update(repeating: 0, count: zeros)
+        var starts = [start]
+        start += zeros
+        for phase in phases {
+            phase.packing.pack(weights, into: start, by: kernels, team)
+            starts.append(start)
+            start += phase.packing.size
+        }
+        return starts
+    }
+
+    private func findInputGradient(
+        _ gradient: InputGradient, _ x: UnsafeRawPointer, _ reading: StoredReading, _ images: Range<Int>,
+        packed: [UnsafeMutablePointer<Float>], sums: ChannelSums, part: Int, _ memory: WorkerMemory
+    ) {
+        let channels = convolution.inputChannels
+        let start = images.lowerBound * inputSize.area * channels * elementSize
+        let target = gradient.target + start
+        let addend = gradient.addend.map { $0 + start }
+        let stride = convolution.stride
+        for (index, phase) in phases.enumerated() {
+            var output = denseImage(inputSize, channels: channels)
+            (output.height, output.width) = (Int32(phase.size.height), Int32(phase.size.width))
+            output.pixel *= Int32(stride.width)
+            output.row *= Int64(stride.height)
+            let offset = (phase.first.row * inputSize.width + phase.first.column) * channels * elementSize
+            convolve(
+                phase.packing, from: layouts.output, at: memory.output, to: output, target + offset,
+                residual: addend.map { $0 + offset }, packed: packed[index + 1], bias: packed[0], stride: .square(1),
+                images: images.count, memory)
+        }
+        guard !gradient.isOfReading, reading.rectifies || gradient.means != nil else { return }
+        let pixels = Int64(images.count * inputSize.area)
+        reading.withReading { reading in
+            if let means = gradient.means {
+                kernels.take_gradient(
+                    pixels, Int32(channels), reading, x + start, means, target, target, sums.first(part),
+                    sums.second(part))
+            } else {
+                kernels.take_gradient(pixels, Int32(channels), reading, x + start, nil, target, target, nil, nil)
+            }
+        }
+    }
+}
+
+/// The gradient of weights as it comes together from the parts of a batch: small ones in several sums, lanes, each of
+/// which one thread adds up; large ones afterwards, each thread some weights over all images.
+private final class PartialGradients {
+    let lanes: Int
+    private let plan: ConvolutionTraining
+    private let target: UnsafeMutablePointer<Float>
+    private let count: Int
+    private let partials: UnsafeMutablePointer<Float>?
+    private let team: TrainingTeam
+    private let parts: Int
+    /// Where each part's images are kept for afterwards, and how many they are.
+    private let inputs, upstream: UnsafeMutableRawPointer?
+    private var images: UnsafeMutablePointer<Int>?
+
+    init(_ plan: ConvolutionTraining, _ target: UnsafeMutablePointer<Float>, parts: Int, _ team: TrainingTeam) {
+        (self.plan, self.target, self.team, self.parts) = (plan, target, team, parts)
+        count = plan.convolution.denseWeightShape.count
+        if count <= 1 << 18 {
+            lanes = min(parts, 8)
+            partials = team.sharedMemory(for: .gradients, bytes: 4 * count * lanes)
+                .assumingMemoryBound(to: Float.self)
+            (inputs, upstream) = (nil, nil)
+        } else {
+            lanes = parts
+            partials = nil
+            inputs = team.sharedMemory(for: .inputs, bytes: parts * Self.bytes(plan.layouts.input, plan))
+            upstream = team.sharedMemory(for: .upstream, bytes: parts * Self.bytes(plan.layouts.output, plan))
+            images = .allocate(capacity: parts)
+        }
+    }
+
+    deinit { images?.deallocate() }
+
+    private static func bytes(_ layout: TrainingLayouts.Layout, _ plan: ConvolutionTraining) -> Int {
+        (layout.size(images: plan.layouts.capacity) * 4 + 4095) / 4096 * 4096 + 64 * 5
+    }
+
+    func clear(_ lane: Int) {
+        if let partials { memset(partials + lane * count, 0, 4 * count) }
+    }
+
+    /// Takes what a worker has read of a part.
+    func add(_ memory: WorkerMemory, images count: Int, part: Int, lane: Int) {
+        if let partials {
+            let gradient = partials + lane * self.count
+            run(
+                memory.inputWords, memory.outputWords, gradient, images: count,
+                products: 0..<plan.products.products.count)
+        } else if let inputs, let upstream {
+            images![part] = count
+            keep(memory.inputWords, plan.layouts.input, at: inputs, part)
+            keep(memory.outputWords, plan.layouts.output, at: upstream, part)
+        }
+    }
+
+    private func keep(
+        _ words: UnsafeMutableRawPointer, _ layout: TrainingLayouts.Layout, at start: UnsafeMutableRawPointer,
+        _ part: Int
+    ) {
+        let target = start + part * Self.bytes(layout, plan)
+        memcpy(target, words - layout.lead * 4, layout.size(images: plan.layouts.capacity) * 4)
+    }
+
+    private func run(
+        _ x: UnsafeRawPointer, _ dy: UnsafeRawPointer, _ gradient: UnsafeMutablePointer<Float>, images: Int,
+        products: Range<Int>
+    ) {
+        let layouts = plan.layouts
+        let (input, output) = (layouts.input.image, layouts.output.image)
+        let stride = plan.convolution.stride
+        let words = plan.instructionSet.wordElements
+        let along = Int64(layouts.walksImages ? 1 : words)
+        let together = layouts.walksImages ? words : 1
+        plan.products.products.withUnsafeBufferPointer { list in
+            plan.products.runs.withUnsafeBufferPointer { runs in
+                var description = tk_weight_gradient(
+                    input_column: Int64(input.pixel) * Int64(stride.width) * along,
+                    input_row: input.row * Int64(stride.height), input_image: input.image * Int64(together),
+                    output_column: Int64(output.pixel) * along, output_row: output.row,
+                    output_image: output.image * Int64(together), walks_images: layouts.walksImages,
+                    products: list.baseAddress, runs: runs.baseAddress,
+                    output_step: Int64(plan.convolution.channelsPerGroup * plan.convolution.kernel.area))
+                plan.kernels.add_weight_gradient(
+                    &description, x, dy, gradient, Int32(images), Int32(products.lowerBound),
+                    Int32(products.upperBound))
+            }
+        }
+    }
+
+    /// Adds up what was gathered.
+    func finish() {
+        let count = count
+        if let partials {
+            nonisolated(unsafe) let (target, partials) = (target, partials)
+            let lanes = lanes
+            let pieces = max(1, count / 4096)
+            team.forEach(pieces) { piece, _ in
+                for index in count * piece / pieces..<count * (piece + 1) / pieces {
+                    var sum = partials[index]
+                    for lane in 1..<max(1, lanes) { sum += partials[lane * count + index] }
+                    target[index] = sum
+                }
+            }
+        } else if let inputs, let upstream, let images {
+            memset(target, 0, 4 * count)
+            let layouts = plan.layouts
+            let total = plan.products.products.count
+            let pieces = min(total, 64)
+            nonisolated(unsafe) let (inputs, upstream, images) = (inputs, upstream, images)
+            team.forEach(pieces) { piece, _ in
+                for part in 0..<self.parts {
+                    self.run(
+                        inputs + part * Self.bytes(layouts.input, self.plan) + layouts.input.lead * 4,
+                        upstream + part * Self.bytes(layouts.output, self.plan) + layouts.output.lead * 4, self.target,
+                        images: images[part], products: total * piece / pieces..<total * (piece + 1) / pieces)
+                }
+            }
+        }
+    }
+}

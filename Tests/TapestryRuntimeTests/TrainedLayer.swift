@@ -1,0 +1,223 @@
+import TapestryCore
+import TapestryRuntime
+import TapestryTestSupport
+import Testing
+
+/// A random convolution with all that one step of training needs, and what should come of it, by plain sums in double
+/// precision.
+struct TrainedLayer {
+    let convolution: Convolution
+    let input: Size
+    let output: Size
+    let images: Int
+    /// N x H x W x C, and O x H x W x I with zeros off the support.
+    let x, weights, bias, upstream, addend: [Float]
+    let reading: StoredReading
+    let means: [Float]
+
+    init(_ stream: inout RandomStream) {
+        var convolution: Convolution
+        var input: Size
+        repeat {
+            let groups = stream.chance(0.2) ? stream.integer(in: 2...3) : 1
+            let least = groups == 1 ? 1 : 4
+            convolution = Convolution(
+                inputChannels: groups * stream.integer(in: least...(groups == 1 ? 40 : 9)),
+                outputChannels: groups * stream.integer(in: 1...(stream.chance(0.3) ? 70 : 12)),
+                kernel: Size(height: stream.integer(in: 1...4), width: stream.integer(in: 1...4)),
+                stride: Size(height: stream.integer(in: 1...3), width: stream.integer(in: 1...3)),
+                padding: Padding(
+                    top: stream.integer(in: -1...2), left: stream.integer(in: -1...2),
+                    bottom: stream.integer(in: -1...2), right: stream.integer(in: -1...2)),
+                dilation: Size(height: stream.integer(in: 1...2), width: stream.integer(in: 1...2)), groups: groups,
+                hasBias: stream.chance(0.5))
+            if stream.chance(0.5) {
+                // As networks mostly are: the size is kept.
+                convolution.kernel = .square(2 * stream.integer(in: 0...2) + 1)
+                convolution.stride = .square(1)
+                convolution.dilation = .square(1)
+                convolution.padding = .all(convolution.kernel.height / 2)
+            }
+            convolution.support = stream.support(of: convolution)
+            if case .mask = convolution.support { convolution.support = .dense }
+            input = Size(height: stream.integer(in: 1...13), width: stream.integer(in: 1...13))
+        } while Self.outputSize(of: convolution, input) == nil
+        self.convolution = convolution
+        self.input = input
+        output = Self.outputSize(of: convolution, input)!
+        images = stream.integer(in: 1...(stream.chance(0.2) ? 70 : 9))
+        func numbers(_ count: Int) -> [Float] { (0..<count).map { _ in Float(stream.uniform(in: -1...1)) } }
+        let channels = convolution.inputChannels
+        x = numbers(images * input.area * channels)
+        addend = numbers(x.count)
+        bias = numbers(convolution.outputChannels)
+        upstream = numbers(images * output.area * convolution.outputChannels)
+        var weights = Array(repeating: Float(0), count: convolution.denseWeightShape.count)
+        let (area, perGroup) = (convolution.kernel.area, convolution.channelsPerGroup)
+        convolution.forEachWeight { _, _, position in
+            let (output, rest) = position.quotientAndRemainder(dividingBy: perGroup * area)
+            weights[output * perGroup * area + rest % area * perGroup + rest / area] = Float(
+                stream.uniform(in: -1...1))
+        }
+        self.weights = weights
+        means = numbers(channels)
+        reading = StoredReading(
+            scale: stream.chance(0.5) ? (numbers(channels), numbers(channels)) : nil, rectifies: stream.chance(0.5))
+    }
+
+    private static func outputSize(of convolution: Convolution, _ input: Size) -> Size? {
+        let graph = try? Graph.build(input: [convolution.inputChannels, input.height, input.width]) {
+            $0.applying(.convolution(convolution), named: "layer")
+        }
+        guard let shape = try? graph?.outputShapes().last else { return nil }
+        return Size(height: shape[1], width: shape[2])
+    }
+}
+
+// MARK: - Plain sums
+
+extension TrainedLayer {
+    /// What is read where a value is stored, and whether gradients pass.
+    private func read(_ index: Int) -> Double {
+        let channel = index % convolution.inputChannels
+        var value = Double(x[index])
+        if let scale = reading.scale { value = value * Double(scale.factors[channel]) + Double(scale.offsets[channel]) }
+        return reading.rectifies ? max(0, value) : value
+    }
+
+    /// Calls `body` for every product of a weight and an input, by their indices and the output's.
+    private func forEachProduct(_ body: (_ output: Int, _ weight: Int, _ input: Int) -> Void) {
+        let (c, k) = (convolution, convolution.kernel)
+        let perGroup = c.channelsPerGroup
+        let outputsPerGroup = c.outputChannels / c.groups
+        for n in 0..<images {
+            for i in 0..<output.height {
+                for j in 0..<output.width {
+                    for row in 0..<k.height {
+                        let r = i * c.stride.height + row * c.dilation.height - c.padding.top
+                        guard (0..<input.height).contains(r) else { continue }
+                        for column in 0..<k.width {
+                            let s = j * c.stride.width + column * c.dilation.width - c.padding.left
+                            guard (0..<input.width).contains(s) else { continue }
+                            for o in 0..<c.outputChannels {
+                                for channel in 0..<perGroup {
+                                    body(
+                                        ((n * output.height + i) * output.width + j) * c.outputChannels + o,
+                                        ((o * k.height + row) * k.width + column) * perGroup + channel,
+                                        ((n * input.height + r) * input.width + s) * c.inputChannels
+                                            + o / outputsPerGroup * perGroup + channel)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs the kernels and compares.
+    func check(on instructionSet: InstructionSet) {
+        guard
+            let plan = ConvolutionTraining(
+                convolution, inputSize: input, outputSize: output, instructionSet: instructionSet)
+        else { return }
+        var y = (0..<upstream.count).map { convolution.hasBias ? Double(bias[$0 % convolution.outputChannels]) : 0 }
+        var dx = addend.map { Double($0) }
+        var dw = Array(repeating: 0.0, count: weights.count)
+        let values = x.indices.map(read)
+        var isOnSupport = Array(repeating: false, count: weights.count)
+        let (area, perGroup) = (convolution.kernel.area, convolution.channelsPerGroup)
+        convolution.forEachWeight { _, _, position in
+            let (output, rest) = position.quotientAndRemainder(dividingBy: perGroup * area)
+            isOnSupport[output * perGroup * area + rest % area * perGroup + rest / area] = true
+        }
+        forEachProduct { output, weight, input in
+            y[output] += Double(weights[weight]) * values[input]
+            dx[input] += Double(weights[weight]) * Double(upstream[output])
+            if isOnSupport[weight] { dw[weight] += values[input] * Double(upstream[output]) }
+        }
+        let channels = convolution.inputChannels
+        var sums = (Array(repeating: 0.0, count: channels), Array(repeating: 0.0, count: channels))
+        for index in dx.indices {
+            let scale = reading.scale
+            let value =
+                Float(x[index]) * (scale?.factors[index % channels] ?? 1) + (scale?.offsets[index % channels] ?? 0)
+            if reading.rectifies, value <= 0 { dx[index] = 0 }
+            sums.0[index % channels] += dx[index]
+            sums.1[index % channels] += dx[index] * (Double(x[index]) - Double(means[index % channels]))
+        }
+        for threads in [1, 3] {
+            let found = run(plan, TrainingTeam(threads: threads))
+            let about = "\(instructionSet.name), \(threads) threads, \(convolution), \(input), \(images) images"
+            expectClose(found.y, y, "value: \(about)")
+            expectClose(found.dx, dx, "gradient of the input: \(about)")
+            expectClose(found.dw, dw, "gradient of the weights: \(about)")
+            expectClose(found.sums.sums.map { Float($0) }, sums.0, "sums: \(about)")
+            expectClose(found.sums.products.map { Float($0) }, sums.1, "products: \(about)")
+            expectMoments(found.moments!, of: y, about)
+        }
+    }
+
+    private func expectClose(_ found: [Float], _ expected: [Double], _ comment: String) {
+        let largest = expected.map(abs).max() ?? 0
+        let worst = zip(found, expected).map { abs(Double($0) - $1) }.max() ?? 0
+        // NaN is never within.
+        #expect(
+            worst <= 1e-5 * largest + 1e-5 && !found.contains { $0.isNaN }, "\(worst) off of \(largest): \(comment)")
+    }
+
+    private func expectMoments(_ moments: ChannelMoments, of y: [Double], _ comment: String) {
+        let channels = convolution.outputChannels
+        for channel in 0..<channels {
+            let values = stride(from: channel, to: y.count, by: channels).map { y[$0] }
+            let mean = values.reduce(0, +) / Double(values.count)
+            let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
+            let scale = values.map(abs).max() ?? 0
+            #expect(abs(moments.means[channel] - mean) <= 1e-5 * scale + 1e-6, "mean: \(comment)")
+            #expect(abs(moments.variances[channel] - variance) <= 1e-5 * scale * scale + 1e-6, "variance: \(comment)")
+        }
+    }
+}
+
+// MARK: - Kernels
+
+extension TrainedLayer {
+    private struct Found {
+        var y, dx, dw: [Float]
+        var moments: ChannelMoments?
+        var sums: ConvolutionTraining.GradientSums
+    }
+
+    private func run(_ plan: ConvolutionTraining, _ team: TrainingTeam) -> Found {
+        var found = Found(
+            y: Array(repeating: .nan, count: upstream.count), dx: Array(repeating: .nan, count: x.count),
+            dw: Array(repeating: .nan, count: weights.count), moments: nil,
+            sums: ([], []))
+        x.withUnsafeBytes { x in
+            weights.withUnsafeBufferPointer { weights in
+                found.moments = bias.withUnsafeBufferPointer { bias in
+                    found.y.withUnsafeMutableBytes { y in
+                        plan.run(
+                            x.baseAddress!, reading, weights: weights.baseAddress!,
+                            bias: convolution.hasBias ? bias.baseAddress : nil, into: y.baseAddress!, images: images,
+                            findsMoments: true, team)!
+                    }
+                }
+                found.sums = upstream.withUnsafeBytes { dy in
+                    addend.withUnsafeBytes { addend in
+                        found.dx.withUnsafeMutableBytes { dx in
+                            found.dw.withUnsafeMutableBufferPointer { dw in
+                                plan.runBackward(
+                                    dy.baseAddress!, x.baseAddress!, reading, weights: weights.baseAddress!,
+                                    images: images, weightGradient: dw.baseAddress!,
+                                    inputGradient: .init(
+                                        dx.baseAddress!, adding: addend.baseAddress!, means: means), team)!
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return found
+    }
+}
