@@ -130,6 +130,10 @@ if hasLibtorch {
             ],
             swiftSettings: strict),
         .executableTarget(
+            name: "cuda-check",
+            dependencies: ["TapestryCore", "TapestryCUDA", "TapestryTorch", argumentParser],
+            path: "Benchmarks/CUDACheck", swiftSettings: strict),
+        .executableTarget(
             name: "training-steps",
             dependencies: ["TapestryCore", "TapestryMethods", "TapestryTorch", "TapestryTraining", argumentParser],
             path: "Benchmarks/TrainingSteps", swiftSettings: strict),

@@ -2,7 +2,7 @@ import TapestryCUDA
 import TapestryCore
 
 /// The kernels of one GPU: compiled when they are first asked for, and kept.
-final class GPUKernels {
+package final class GPUKernels {
     let device: CUDADriver.Device
     let index: Int
     let store: KernelStore
@@ -11,7 +11,7 @@ final class GPUKernels {
     private var modules: [KernelVariant: KernelModule] = [:]
 
     /// Throws `CUDAError` where the driver or the compiler is missing, or the GPU is older than the kernels.
-    init(device index: Int) throws(CUDAError) {
+    package init(device index: Int) throws(CUDAError) {
         let environment = KernelStore.environment
         driver = try CUDADriver()
         let devices = try driver.devices()
@@ -29,7 +29,7 @@ final class GPUKernels {
     /// What decides which way of computing is fastest, beside the convolution.
     var description: String { "\(device.name) \(device.architecture) \(device.processors) NVRTC \(compiler.version)" }
 
-    func module(of variant: KernelVariant) throws(CUDAError) -> KernelModule {
+    package func module(of variant: KernelVariant) throws(CUDAError) -> KernelModule {
         if let known = modules[variant] { return known }
         let binary = try store.binary(of: variant, for: device.architecture, compiler: compiler)
         let module = try KernelModule(binary, of: variant, on: index, driver: driver)
