@@ -29,8 +29,11 @@ struct CUDAParts: Encodable {
 
     private static var foundDriver: Part {
         part("driver", remedy: "NVIDIA's driver comes with nvidia-smi; a container needs --gpus all") {
+            () throws(CUDAError) in
             let driver = try CUDADriver()
-            let devices = try driver.devices().map { "\($0.name) \($0.architecture)" }
+            let devices = try driver.devices().map { (device: CUDADriver.Device) in
+                "\(device.name) \(device.architecture)"
+            }
             return "CUDA \(driver.version): \(devices.isEmpty ? "no device" : devices.joined(separator: ", "))"
         }
     }
@@ -50,7 +53,7 @@ struct CUDAParts: Encodable {
             "NVRTC",
             remedy: "`pip install nvidia-cuda-nvrtc` beside libtorch, or TAPESTRY_NVRTC names libnvrtc.so;"
                 + " without it convolutions on GPUs are cuDNN's alone"
-        ) {
+        ) { () throws(CUDAError) in
             let compiler = try KernelCompiler(
                 oneOf: KernelCompiler.candidates(libtorch: torchFolder, environment: environment))
             return "\(compiler.version) in \(compiler.library)"
