@@ -53,18 +53,11 @@ public struct SampleTransform: Sendable {
         _ steps: ArraySlice<AugmentationStep>, to input: WindowedPixels, using random: inout RandomStream,
         output: UnsafeMutablePointer<Float>
     ) throws(DataError) {
-        var window = input
+        var pixels = input
         for (index, step) in zip(steps.indices, steps) {
-            switch step {
-            case .padAndCrop(let padding, let size):
-                window.crop(try Self.randomCrop(of: size, padding: padding, in: window.size, using: &random))
-            case .horizontalFlip(let probability):
-                if random.uniform() < probability { window.flip() }
-            case .preprocessing(.centerCrop(let size)):
-                window.crop(CropGeometry.center(size, in: window.size))
-            default:
-                // These make new pixels, which the steps that are left then see.
-                let image = try Self.image(of: window, after: step, using: &random)
+            if try !Self.move(&pixels.window, by: step, using: &random) {
+                // It makes new pixels, which the steps that are left then see.
+                let image = try Self.image(of: pixels, after: step, using: &random)
                 var failure: DataError?
                 image.withView { view in
                     do throws(DataError) {
@@ -75,11 +68,25 @@ public struct SampleTransform: Sendable {
                 return
             }
         }
-        guard window.size == size, window.channels == channels else {
+        guard pixels.size == size, pixels.channels == channels else {
             throw DataError(
-                "expected an image of \(size) and \(channels) channels, found \(window.size) and \(window.channels)")
+                "expected an image of \(size) and \(channels) channels, found \(pixels.size) and \(pixels.channels)")
         }
-        table.withUnsafeBufferPointer { window.write(to: output, table: $0.baseAddress!) }
+        table.withUnsafeBufferPointer { pixels.write(to: output, table: $0.baseAddress!) }
+    }
+
+    /// Takes a step that only moves the window; false for any other.
+    private static func move(
+        _ window: inout PixelWindow, by step: AugmentationStep, using random: inout RandomStream
+    ) throws(DataError) -> Bool {
+        switch step {
+        case .padAndCrop(let padding, let size):
+            window.crop(try randomCrop(of: size, padding: padding, in: window.size, using: &random))
+        case .horizontalFlip(let probability): if random.uniform() < probability { window.flip() }
+        case .preprocessing(.centerCrop(let size)): window.crop(CropGeometry.center(size, in: window.size))
+        default: return false
+        }
+        return true
     }
 
     private static func image(
@@ -100,7 +107,7 @@ public struct SampleTransform: Sendable {
         case .preprocessing(.channels(let channels)): return convert(window.image(), channels: channels)
         case .randomResizedCrop(let size, let scale, let ratio, let filter):
             var part = window
-            part.crop(CropGeometry.randomResized(in: window.size, scale: scale, ratio: ratio, using: &random))
+            part.window.crop(CropGeometry.randomResized(in: window.size, scale: scale, ratio: ratio, using: &random))
             return Resampler.resize(part.image(), to: size, filter: filter)
         case .colorJitter(let jitter): return jitter.apply(to: window.image(), using: &random)
         case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): return window.image()
@@ -127,12 +134,21 @@ public struct SampleTransform: Sendable {
     }
 
     private func cutOut(_ side: Int, using random: inout RandomStream, output: UnsafeMutablePointer<Float>) {
-        let (y, x) = (random.integer(below: size.height), random.integer(below: size.width))
-        let columns = max(0, x - side / 2)..<min(size.width, x - side / 2 + side)
-        for row in max(0, y - side / 2)..<min(size.height, y - side / 2 + side) {
+        let (rows, columns) = cutSquare(side, using: &random)
+        for row in rows {
             (output + (row * size.width + columns.lowerBound) * channels)
                 .update(repeating: 0, count: columns.count * channels)
         }
+    }
+
+    private func cutSquare(
+        _ side: Int, using random: inout RandomStream
+    ) -> (rows: Range<Int>, columns: Range<Int>) {
+        let (y, x) = (random.integer(below: size.height), random.integer(below: size.width))
+        return (
+            max(0, y - side / 2)..<min(size.height, y - side / 2 + side),
+            max(0, x - side / 2)..<min(size.width, x - side / 2 + side)
+        )
     }
 
     /// The size (nil if not the same for all images) and the channels after a step.
@@ -156,5 +172,47 @@ public struct SampleTransform: Sendable {
             size = target
         case .horizontalFlip, .colorJitter: break
         }
+    }
+}
+
+// MARK: - Where pixels come from
+
+/// What becomes of an image when a transform only moves its pixels: which row and column each of the output's takes (nil
+/// for zeros), and which rows and columns of the output are cut out.
+public struct PixelSources: Equatable, Sendable {
+    public let rows: [Int?]
+    public let columns: [Int?]
+    public let cut: (rows: Range<Int>, columns: Range<Int>)?
+
+    public static func == (a: PixelSources, b: PixelSources) -> Bool {
+        a.rows == b.rows && a.columns == b.columns && a.cut?.rows == b.cut?.rows && a.cut?.columns == b.cut?.columns
+    }
+}
+
+extension SampleTransform {
+    /// Whether `sources` tells all.
+    public var onlyMovesPixels: Bool {
+        augmentation.steps.allSatisfy { step in
+            switch step {
+            case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): true
+            default: false
+            }
+        }
+    }
+
+    /// `table[channel * 256 + pixel]`, the normalised values of pixels.
+    public var normalizedValues: [Float] { table }
+
+    /// Draws what `apply` would have drawn from `random` for an image of `input`, and says where pixels come from.
+    ///
+    /// Precondition: `onlyMovesPixels`. Throws: as `apply`.
+    public func sources(in input: ImageSize, using random: inout RandomStream) throws(DataError) -> PixelSources {
+        var window = PixelWindow(input)
+        for step in augmentation.steps {
+            let hasMoved = try Self.move(&window, by: step, using: &random)
+            precondition(hasMoved, "a step that makes new pixels")
+        }
+        let cut = augmentation.cutout.map { cutSquare($0, using: &random) }
+        return PixelSources(rows: window.sourceRows, columns: window.sourceColumns, cut: cut)
     }
 }

@@ -34,29 +34,43 @@ extension Trainer {
 
     private func train(on segment: StepPlan.Segment) throws {
         let recipe = configuration.recipe
+        let order = sampler.trainingOrder(count: data.training.count, seed: configuration.seed, epoch: segment.pass)
+        var start = ContinuousClock.now
+        if let deviceBatches {
+            for number in segment.batches {
+                let indices = Array(order[(number * recipe.batchSize)...].prefix(recipe.batchSize))
+                let batch = try deviceBatches.tensors(at: indices, seed: configuration.seed, epoch: segment.pass)
+                try take(batch, count: indices.count, since: &start)
+            }
+            return
+        }
         let loader = try Loader(
-            data.training,
-            order: sampler.trainingOrder(count: data.training.count, seed: configuration.seed, epoch: segment.pass),
-            augmentation: data.augmentation, seed: configuration.seed, epoch: segment.pass,
+            data.training, order: order, augmentation: data.augmentation, seed: configuration.seed, epoch: segment.pass,
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: segment.batches.lowerBound,
                 batchLimit: segment.batches.count, threadCount: loadingThreads,
                 prefetchedBatches: 2 * loadingThreads + 2))
-        var start = ContinuousClock.now
         while let batch = try loader.next() {
-            let rate = learningRate(step: position.step)
-            let loss = try train(on: batch, learningRate: rate)
-            let now = ContinuousClock.now
-            position.seconds += (now - start).seconds
-            start = now
-            observer?.trainingDidStep(
-                StepProgress(
-                    epoch: position.epoch + 1, epochs: recipe.epochs, step: position.step,
-                    stepsPerEpoch: plan.stepsPerEpoch, images: batch.count, loss: loss,
-                    meanLoss: position.lossSum / Double(position.images),
-                    top1: 100 * Double(position.correct) / Double(position.images), learningRate: rate))
-            if isInterrupted() { try saveAndStop() }
+            try take(try batch.tensors(on: step.network.device), count: batch.count, since: &start)
         }
+    }
+
+    /// Takes a step, tells the observer, and stops where that is asked for.
+    private func take(
+        _ batch: (images: TorchTensor, labels: TorchTensor), count: Int, since start: inout ContinuousClock.Instant
+    ) throws {
+        let rate = learningRate(step: position.step)
+        let loss = try train(on: batch, count: count, learningRate: rate)
+        let now = ContinuousClock.now
+        position.seconds += (now - start).seconds
+        start = now
+        observer?.trainingDidStep(
+            StepProgress(
+                epoch: position.epoch + 1, epochs: configuration.recipe.epochs, step: position.step,
+                stepsPerEpoch: plan.stepsPerEpoch, images: count, loss: loss,
+                meanLoss: position.lossSum / Double(position.images),
+                top1: 100 * Double(position.correct) / Double(position.images), learningRate: rate))
+        if isInterrupted() { try saveAndStop() }
     }
 
     private func saveAndStop() throws {
@@ -73,8 +87,9 @@ extension Trainer {
 
     /// Takes one step and adds it to the epoch's sums; returns the batch's mean loss. Throws `RunError.diverged` before
     /// a loss that is not finite could spread.
-    private func train(on batch: Batch, learningRate: Double) throws -> Double {
-        let (images, labels) = try batch.tensors(on: step.network.device)
+    private func train(
+        on batch: (images: TorchTensor, labels: TorchTensor), count: Int, learningRate: Double
+    ) throws -> Double {
         if step.network.drawsRandomNumbers {
             // A seed for each step, so that a resumed run draws what the uninterrupted one would have.
             var stream = RandomStream(
@@ -84,13 +99,13 @@ extension Trainer {
         }
         let result: TrainingStep.Result
         do {
-            result = try step(images, labels, learningRate: learningRate, epoch: position.epoch)
+            result = try step(batch.images, batch.labels, learningRate: learningRate, epoch: position.epoch)
         } catch let error as LossNotFinite {
             throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step + 1)
         }
         position.step += 1
-        position.lossSum += result.loss * Double(batch.count)
-        position.images += batch.count
+        position.lossSum += result.loss * Double(count)
+        position.images += count
         position.correct += result.correct
         return result.loss
     }

@@ -21,6 +21,8 @@ public final class Trainer {
     private(set) weak var observer: (any TrainingObserver)?
 
     let data: TrainingData
+    /// Where a GPU makes its batches itself.
+    let deviceBatches: DeviceBatches?
     let step: TrainingStep
     let plan: StepPlan
     var position: TrainingState.Position
@@ -52,6 +54,9 @@ public final class Trainer {
         let isWriter = sampler.rank == 0
         lock = resuming && isWriter ? try folder.lock() : nil
         data = try TrainingData(configuration)
+        deviceBatches =
+            device == .cpu
+            ? nil : try DeviceBatches(data.training, augmentation: data.augmentation, on: device)
         plan = try StepPlan(
             imageCount: sampler.trainingCount(of: data.training.count), recipe: configuration.recipe)
         let saved = resuming && folder.hasState ? try TrainingState(readingFrom: folder.state) : nil
