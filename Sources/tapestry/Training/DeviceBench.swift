@@ -11,7 +11,7 @@ struct DeviceBench {
     private let device: DeviceName
 
     /// How images are given to the GPU.
-    enum Protocol: String, Encodable {
+    enum Procedure: String, Encodable {
         /// The network recorded once as a CUDA graph, and repeated.
         case graph
         /// 1000 single images one after the other, after 100; the best of three times.
@@ -23,7 +23,7 @@ struct DeviceBench {
         let method: String
         let batch: Int
         let device: String
-        let `protocol`: Protocol
+        let `protocol`: Procedure
         let precision: String
         let median_ms: Double
         let p10_ms: Double
@@ -34,7 +34,7 @@ struct DeviceBench {
 
         /// Times of a batch in milliseconds.
         init(
-            _ subject: BenchSubject, batch: Int, _ device: String, _ form: Protocol, _ precision: NativePrecision,
+            _ subject: BenchSubject, batch: Int, _ device: String, _ form: Procedure, _ precision: NativePrecision,
             times: [Double]
         ) {
             let sorted = times.sorted()
@@ -78,7 +78,7 @@ extension DeviceBench {
         return try subjects.flatMap { subject in
             let network = try TorchNetwork(subject.model.graph, weights: subject.model.weights, device: device)
             return try batches.flatMap { batch in
-                func row(_ form: Protocol, _ times: [Double]) -> Row {
+                func row(_ form: Procedure, _ times: [Double]) -> Row {
                     Row(subject, batch: batch, device.description, form, precision, times: times)
                 }
                 let images = try images(for: network, count: batch)
