@@ -1,6 +1,7 @@
 // Convolutions by Tapestry's own CUDA kernels, with gradients; on the host by the kernels' emulation.
 #include "support.h"
 
+#include <optional>
 #include <string>
 
 #include "tcu_api.h"
@@ -117,10 +118,11 @@ at::Tensor exchanged(const at::Tensor &kernel, int64_t groups) {
         .contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-at::Tensor forward_pass(const Plan &plan, const at::Tensor &x, const at::Tensor &kernel, const at::Tensor &bias) {
+at::Tensor forward_pass(const Plan &plan, const at::Tensor &x, const at::Tensor &kernel,
+                        const std::optional<at::Tensor> &bias) {
     auto p = plan.d.forward;
     const auto y = images_of(p, x);
-    const auto floats = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
+    const auto floats = bias ? bias->to(at::kFloat).contiguous() : at::Tensor();
     p.x = x.const_data_ptr();
     p.w = kernel.const_data_ptr();
     if (floats.defined()) p.bias = floats.const_data_ptr<float>();
@@ -157,10 +159,11 @@ at::Tensor weight_gradient(const Plan &plan, const at::Tensor &x, const at::Tens
 
 struct KernelConvolution : torch::autograd::Function<KernelConvolution> {
     static at::Tensor forward(torch::autograd::AutogradContext *context, const at::Tensor &x, const at::Tensor &kernel,
-                              const at::Tensor &bias, const c10::intrusive_ptr<Plan> &plan) {
+                              const std::optional<at::Tensor> &bias, const c10::intrusive_ptr<Plan> &plan) {
         const c10::DeviceGuard guard(plan->tables.device());
         const auto images = prepared(x, plan->element()), weights = prepared(kernel, plan->element());
         context->save_for_backward({images, weights});
+        context->saved_data["has bias"] = bias.has_value();
         context->saved_data["plan"] = c10::IValue::make_capsule(plan);
         return forward_pass(*plan, images, weights, bias);
     }
@@ -174,7 +177,9 @@ struct KernelConvolution : torch::autograd::Function<KernelConvolution> {
         at::Tensor x, kernel, bias;
         if (context->needs_input_grad(0)) x = input_gradient(*plan, upstream, saved[1]);
         if (context->needs_input_grad(1)) kernel = weight_gradient(*plan, saved[0], upstream, saved[1]);
-        if (context->needs_input_grad(2)) bias = upstream.sum({0, 2, 3}, false, at::kFloat);
+        // Only tensors that are there are counted.
+        if (context->saved_data["has bias"].toBool() && context->needs_input_grad(2))
+            bias = upstream.sum({0, 2, 3}, false, at::kFloat);
         return {x, kernel, bias, at::Tensor()};
     }
 };
@@ -224,7 +229,7 @@ TapestryStatus tapestry_kernels_convolve(const TapestryKernelPlan *plan, Tapestr
         check_shapes(plan->plan->d.forward, plan->plan->d.groups, images, weights);
         // Their own gradients bring what was cast back to the type that it had.
         *y = give_out(KernelConvolution::apply(cast(images, type), cast(weights, type),
-                                               bias ? borrow(bias) : at::Tensor(), plan->plan));
+                                               bias ? std::optional(borrow(bias)) : std::nullopt, plan->plan));
     });
 }
 
