@@ -33,6 +33,8 @@ const tk_kernels TABLE(SET) = {
     .convolve_planes = convolve_planes,
     .convolve_sparse = convolve_sparse,
     .rearrange = rearrange,
+#else
+    .pair_positions = pair_positions,
 #endif
     .pool = pool,
     .pool_globally = pool_globally,

@@ -227,6 +227,20 @@ static void normalize_gradient(
     }
 }
 
+#if WORD_ELEMENTS == 2
+static void pair_positions(
+    int64_t positions, int64_t step, int64_t pixel, int64_t distance, const void *from, float *words) {
+    const element *const x = from;
+    typedef uint32_t bits __attribute__((ext_vector_type(LANES)));
+    for (int64_t p = 0; p < positions; p += step)
+        for (int64_t c = 0; c < pixel; c += LANES) {
+            const bits first = (bits)load_values(x + p * pixel + c);
+            const bits second = (bits)load_values(x + (p + distance) * pixel + c);
+            store(words + p * pixel + c, (vector)(first >> 16 | second));
+        }
+}
+#endif
+
 /// The words of one tap, for `lanes` outputs of which `outputs` are there.
 static void pack_tap(
     const tk_packing *p, const float *source, int32_t channels, int32_t outputs, int32_t lanes, float *packed) {

@@ -76,3 +76,10 @@ public struct GraphError: Error, Equatable, Sendable, CustomStringConvertible {
 
     public var description: String { "node \"\(node)\": \(reason)" }
 }
+
+extension Graph {
+    /// How many of its nodes are convolutions.
+    public var convolutionCount: Int {
+        nodes.count { if case .convolution = $0.operation { true } else { false } }
+    }
+}

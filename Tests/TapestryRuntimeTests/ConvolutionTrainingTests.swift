@@ -9,7 +9,9 @@ struct ConvolutionTrainingTests {
     func plainSums() {
         RandomRounds.run(60) { stream in
             let layer = TrainedLayer(&stream)
-            for instructionSet in InstructionSet.supported() { layer.check(on: instructionSet) }
+            for precision in NativePrecision.allCases {
+                for instructionSet in InstructionSet.supported(for: precision) { layer.check(on: instructionSet) }
+            }
         }
     }
 }

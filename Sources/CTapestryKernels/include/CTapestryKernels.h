@@ -280,6 +280,10 @@ typedef struct {
         const void *upstream, void *g);
     /// Packs the weights of blocks `from` to `to`.
     void (*pack_weights)(const tk_packing *, const float *weights, float *packed, int32_t from, int32_t to);
+    /// For every `step`-th of so many positions, `pixel` elements each, words of its own elements and of those `distance`
+    /// positions later, which are all read. NULL where elements are words. Reads and writes up to a vector beyond.
+    void (*pair_positions)(
+        int64_t positions, int64_t step, int64_t pixel, int64_t distance, const void *x, float *words);
     /// Adds to `gradient` the products `from` to `to`. The input and the gradient of the output are read up to a vector
     /// beyond their last words.
     void (*add_weight_gradient)(

@@ -49,6 +49,8 @@ extension ConvolutionTraining {
                 read(x, reading, images, into: memory)
                 let upstream = dy + images.lowerBound * outputSize.area * convolution.outputChannels * elementSize
                 place(upstream, StoredReading(), layouts.output, at: memory.output, images: images.count)
+                pair(layouts.input, at: memory.input, words: memory.inputWords, images: images.count, isInput: true)
+                pair(layouts.output, at: memory.output, words: memory.outputWords, images: images.count, isInput: false)
                 gradients.add(memory, images: images.count, part: part, lane: lane)
                 if let inputGradient {
                     findInputGradient(

@@ -1,4 +1,5 @@
 import CTapestryKernels
+import Glibc
 import TapestryCore
 
 /// A convolution on a support, trained by Tapestry's own kernels: its value, and the gradients of its input and weights.
@@ -75,7 +76,7 @@ public final class ConvolutionTraining: Sendable {
     private func partSize(_ batch: Int) -> Int {
         let parts = (batch + layouts.capacity - 1) / layouts.capacity
         let size = (batch + parts - 1) / parts
-        return layouts.walksImages ? min(layouts.capacity, (size + 1) / 2 * 2) : size
+        return layouts.walksImages && elementSize < 4 ? min(layouts.capacity, (size + 1) / 2 * 2) : size
     }
 }
 
@@ -138,6 +139,37 @@ extension ConvolutionTraining {
             kernels.clear_pads(&image, lead, target, tk_share(images: Int32(images), part: 0, parts: 1))
         }
         reading.withReading { kernels.read_images(&image, $0, source, target, Int32(images)) }
+    }
+
+    /// Makes words of what was placed, where a word of a sum over positions is two of them: neighbours along the rows, or
+    /// where those lie together the same position of two images.
+    func pair(
+        _ layout: TrainingLayouts.Layout, at x: UnsafeMutableRawPointer, words: UnsafeMutableRawPointer, images: Int,
+        isInput: Bool
+    ) {
+        guard let pairPositions = kernels.pair_positions else { return }
+        let words = words.assumingMemoryBound(to: Float.self)
+        let (pixel, size) = (layout.pixel, elementSize)
+        let distance = isInput && !layouts.walksImages ? convolution.stride.width : 1
+        if layouts.walksImages {
+            // The last of an odd number goes with zeros.
+            if images % 2 == 1 {
+                let step = Int(layout.image.pixel)
+                for position in 0..<Int(layout.image.height * layout.image.width) {
+                    memset(x + (position * step + images * pixel) * size, 0, pixel * size)
+                }
+            }
+            pairPositions(Int64(layouts.capacity * layout.imageSpan / pixel), 2, Int64(pixel), 1, x, words)
+            return
+        }
+        memset(x + images * layout.imageSpan * size, 0, distance * pixel * size)
+        let lead = layout.lead / pixel
+        // Of the gradient every second position is the first of a word, as long as images and rows do not begin between.
+        let isEven = layouts.isFlat && lead % 2 == 0 && (layout.imageSpan / pixel % 2 == 0 || images == 1)
+        let step = !isInput && isEven ? 2 : 1
+        pairPositions(
+            Int64(lead + images * layout.imageSpan / pixel), Int64(step), Int64(pixel), Int64(distance),
+            x - lead * pixel * size, words - lead * pixel)
     }
 
     func convolve(

@@ -10,9 +10,11 @@ struct TrainingLayouts {
         /// Zeros before the first pixel.
         let lead: Int
 
-        /// Elements, with room behind for some vectors to be read.
-        func size(images: Int) -> Int { lead + images * imageSpan + 64 }
-        let imageSpan: Int
+        /// Elements of an image with its zeros, and those from a position to the next.
+        let imageSpan, pixel: Int
+
+        /// Elements, with room behind for some positions and vectors to be read.
+        func size(images: Int) -> Int { lead + images * imageSpan + 4 * pixel + 64 }
     }
 
     let inputSize: Size
@@ -36,19 +38,19 @@ struct TrainingLayouts {
         let bytes = (inputSize.area * inputPixel + outputSize.area * outputPixel) * 4 / wordElements
         if walksImages {
             // An even number, which pairs of images are.
-            capacity = max(16, min(32, (1 << 20) / bytes / 2 * 2))
+            capacity = outputSize.area > 16 ? 14 : 32
             input = Self.byPixel(inputSize, inputPixel, convolution.inputChannels, images: capacity)
             output = Self.byPixel(outputSize, outputPixel, convolution.outputChannels, images: capacity)
             isFlat = false
         } else {
-            capacity = max(1, min(8, (1 << 19) / bytes))
+            capacity = max(1, min(8, (1 << 21) / bytes))
             let pads = convolution.trainingPads(inputSize, outputSize)
             isFlat = convolution.stride == .square(1) && inputSize == outputSize
-            let columns = max(pads.input.columns, pads.output.columns)
+            // Where words are pairs of positions, the last one of a row or an image has a zero beside it.
+            let columns = max(pads.input.columns, pads.output.columns, wordElements - 1)
             input = Self.byImage(
                 inputSize, inputPixel, convolution.inputChannels,
                 Pads(rows: pads.input.rows, columns: isFlat ? columns : pads.input.columns))
-            // Where words are pairs of positions, the last one of a row has a zero beside it.
             output = Self.byImage(
                 outputSize, outputPixel, convolution.outputChannels,
                 Pads(rows: pads.output.rows, columns: isFlat ? columns : max(pads.output.columns, wordElements - 1)))
@@ -61,7 +63,7 @@ struct TrainingLayouts {
             image: tk_image(
                 height: Int32(size.height), width: Int32(size.width), channels: Int32(channels), pixel: Int32(step),
                 channel: 1, row: Int64(size.width * step), image: Int64(pixel)),
-            lead: 0, imageSpan: size.area * pixel)
+            lead: 0, imageSpan: size.area * pixel, pixel: pixel)
     }
 
     private static func byImage(_ size: Size, _ pixel: Int, _ channels: Int, _ pads: Pads) -> Layout {
@@ -71,7 +73,7 @@ struct TrainingLayouts {
             image: tk_image(
                 height: Int32(size.height), width: Int32(size.width), channels: Int32(channels), pixel: Int32(pixel),
                 channel: 1, row: Int64(row), image: Int64(image)),
-            lead: (pads.rows * row + pads.columns * pixel + 63) / 64 * 64, imageSpan: image)
+            lead: (pads.rows * row + pads.columns * pixel + 63) / 64 * 64, imageSpan: image, pixel: pixel)
     }
 
     /// Positions from an image's first to its last one.

@@ -2,6 +2,9 @@ import TapestryCore
 import TapestryRuntime
 
 extension TorchNetwork {
+    /// The convolutions that Tapestry's kernels compute.
+    public var nativeConvolutions: [String] { graph.nodes.map(\.name).filter { native?.contains($0) == true } }
+
     /// The value of a node that Tapestry's kernels compute or put off; nil for one that is libtorch's.
     func nativeValue(
         ofNodeAt index: Int, _ values: inout [GraphValue?], _ mode: Mode

@@ -2,6 +2,7 @@ import TapestryCore
 import TapestryData
 import TapestryFormats
 import TapestryMethods
+import TapestryTorch
 
 /// Everything that determines a run, as `config.yaml` in its folder holds it.
 public struct RunConfiguration: Equatable, Sendable {
@@ -43,6 +44,8 @@ public struct RunConfiguration: Equatable, Sendable {
     /// "cpu" or "cuda:0".
     public var device = "cpu"
     public var precision = Precision.fp32
+    /// What computes on the CPU; nil for the default.
+    public var engine: TrainingEngine?
     /// Threads that compute. Sums are split among them, so the result's last bits depend on their number.
     public var threads = 1
     public var recipe: Recipe

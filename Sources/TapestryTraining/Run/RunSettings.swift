@@ -1,6 +1,7 @@
 import TapestryData
 import TapestryFormats
 import TapestryMethods
+import TapestryTorch
 
 extension RunConfiguration {
     /// Every setting, in the order in which `config.yaml` lists them.
@@ -26,6 +27,7 @@ extension RunConfiguration {
         modelField,
         .string("device", \.device),
         .choice("precision", \.precision),
+        .optionalChoice("engine", \.engine),
         .integer("threads", \.threads, in: 1...65_536),
         recipeField,
         ternarizationField,

@@ -62,7 +62,8 @@ public final class Trainer {
         let saved = resuming && folder.hasState ? try TrainingState(readingFrom: folder.state) : nil
         let state =
             try saved ?? TrainingState(startingWith: configuration, model?(), worldSize: sampler.worldSize)
-        let network = try TorchNetwork(state.graph, weights: state.weights, device: device)
+        let network = try TorchNetwork(
+            state.graph, weights: state.weights, device: device, engine: configuration.engine ?? .automatic)
         step = try TrainingStep(
             network, recipe: configuration.recipe, precision: configuration.precision,
             ternarization: configuration.ternarization)
@@ -127,6 +128,8 @@ public final class Trainer {
         observer?.trainingWillStart(
             RunSummary(
                 configuration: configuration, parameters: count.parameters, macs: count.macs,
+                nativeConvolutions: step.network.nativeConvolutions.count,
+                convolutions: step.network.graph.convolutionCount,
                 trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads,
                 finishedEpochs: position.epoch, finishedSteps: position.step))
     }

@@ -15,6 +15,9 @@ public struct RunSummary: Sendable {
     public let configuration: RunConfiguration
     public let parameters: Int
     public let macs: Int
+    /// How many of the network's convolutions Tapestry's own kernels compute.
+    public let nativeConvolutions: Int
+    public let convolutions: Int
     public let trainingImages: Int
     public let testImages: Int
     /// Threads that load beside those that compute.

@@ -16,6 +16,7 @@ struct Train: AsyncParsableCommand {
               tapestry train --arch ask/vgg16 --method-config shapes.yaml --data ~/cifar
               tapestry train --arch ask/vgg16 --data ~/cifar --set weight-decay=5e-4
               tapestry train --arch ask/vgg16 --recipe hetconv --data ~/cifar
+              tapestry train --arch ask/vgg16 --method ask:ASK_2 --data ~/cifar --explain
               tapestry train --resume --out r
             """)
 
@@ -23,13 +24,20 @@ struct Train: AsyncParsableCommand {
     @OptionGroup(title: "Data") var dataArguments: DataArguments
     @OptionGroup(title: "Computing") var computing: ComputingArguments
 
+    @Flag(
+        help: """
+            Train nothing; measure each convolution of the network on one batch, by Tapestry's kernels and by libtorch, \
+            and print which of them would train it.
+            """)
+    var explain = false
+
     @OptionGroup(title: "Recipe") var recipeArguments: RecipeArguments
     @OptionGroup(title: "Run") var runArguments: RunArguments
 
     func run() async throws {
         try check()
         #if TAPESTRY_TORCH
-        try await train()
+        if explain { try explainEngines() } else { try await train() }
         #else
         throw CommandFailure.needsLibtorch("train")
         #endif

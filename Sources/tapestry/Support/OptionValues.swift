@@ -54,6 +54,7 @@ enum Whole {
 #if TAPESTRY_TORCH
 typealias DeviceName = Device
 typealias Precision = RunConfiguration.Precision
+typealias TrainingEngineName = TrainingEngine
 
 extension Device {
     var isProcessor: Bool { self == .cpu }
@@ -67,6 +68,7 @@ extension Device: ExpressibleByArgument {
 }
 
 extension RunConfiguration.Precision: ExpressibleByArgument {}
+extension TrainingEngine: ExpressibleByArgument {}
 
 enum RecipeNames {
     static let all = Recipes.named.map(\.name)
@@ -92,6 +94,13 @@ struct DeviceName: ExpressibleByArgument {
 enum Precision: String, CaseIterable, ExpressibleByArgument, Sendable {
     case fp32
     case bf16
+}
+
+/// What would compute while a network is trained.
+enum TrainingEngineName: String, CaseIterable, ExpressibleByArgument, Sendable {
+    case automatic = "auto"
+    case native
+    case torch
 }
 
 /// Recipes are a part of training, and of builds with libtorch.

@@ -32,6 +32,12 @@ struct RecipeArguments: ParsableArguments {
     var targetAccuracy: Double?
 
     @Option(
+        help: ArgumentHelp(
+            "What computes on the CPU: Tapestry's own kernels, libtorch, or by default for each layer the faster one.",
+            valueName: "auto|native|torch"))
+    var engine: TrainingEngineName?
+
+    @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp(
             "Override a setting of the recipe, or initial-weights; may be given several times.", valueName: "key=value")

@@ -6,6 +6,7 @@ extension RecipeArguments {
     /// Puts the options that were given in the place of what the configuration says.
     func apply(to configuration: inout RunConfiguration) throws {
         configuration.seed = seed ?? configuration.seed
+        configuration.engine = engine ?? configuration.engine
         // As settings of the recipe, so that what is accepted here is what a resumed run's record may hold.
         try configuration.set("epochs", to: epochs.map { .integer($0) }, from: "--epochs")
         try configuration.set("batch-size", to: batchSize.map { .integer($0) }, from: "--batch-size")

@@ -10,7 +10,7 @@ struct TorchPrepared: PreparedNetwork {
     private let precision: Precision
 
     init(_ model: Model, precision: Precision, device: Device) throws {
-        network = try TorchNetwork(model.graph, weights: model.weights, device: device)
+        network = try TorchNetwork(model.graph, weights: model.weights, device: device, engine: .torch)
         self.precision = precision
     }
 

@@ -47,7 +47,7 @@ extension Train {
 // MARK: - Configurations from options
 
 extension Train {
-    private func newConfiguration() throws -> RunConfiguration {
+    func newConfiguration() throws -> RunConfiguration {
         guard let arch = networkArguments.arch else { throw CommandFailure.missingArchitecture }
         guard let data = dataArguments.data else { throw CommandFailure.missingData }
         let recipe = try Recipes.recipe(recipeArguments.recipe, forArchitecture: arch)

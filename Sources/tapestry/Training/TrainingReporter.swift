@@ -14,7 +14,7 @@ final class TrainingReporter: TrainingObserver {
             "\(configuration.architecture) \(configuration.methodText): \(summary.parameters.grouped)"
                 + " parameters, \(summary.macs.grouped) multiply-adds; \(summary.trainingImages.grouped) images to"
                 + " train on, \(summary.testImages.grouped) to test on; \(configuration.precision.rawValue) on"
-                + " \(configuration.device)")
+                + " \(configuration.device), " + summary.engineText)
         if summary.finishedEpochs > 0 || summary.finishedSteps > 0 {
             Console.note(
                 "resuming after \(summary.finishedEpochs) epochs and \(summary.finishedSteps) steps")
@@ -61,6 +61,17 @@ final class TrainingReporter: TrainingObserver {
     func clear() {
         bar?.finish()
         bar = nil
+    }
+}
+
+extension RunSummary {
+    /// What computes.
+    fileprivate var engineText: String {
+        switch nativeConvolutions {
+        case 0: "by libtorch"
+        case convolutions: "by Tapestry's kernels"
+        default: "\(nativeConvolutions) of \(convolutions) convolutions by Tapestry's kernels"
+        }
     }
 }
 #endif
