@@ -25,7 +25,8 @@ public enum TorchRuntime {
         try setAllowsTF32(false)
     }
 
-    /// Whether float32 convolutions and products of matrices on GPUs may round their factors to TF32; not at first.
+    /// Whether float32 convolutions and products of matrices on GPUs may round their factors to TF32; not after
+    /// `start`.
     public static var allowsTF32: Bool { tapestry_tf32() }
 
     public static func setAllowsTF32(_ allowed: Bool) throws(TorchError) {

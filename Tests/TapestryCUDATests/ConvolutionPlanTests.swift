@@ -106,7 +106,7 @@ import Testing
                 numbers += [multiple - 1, multiple, multiple + 1]
             }
             for number in numbers where number < 1 << 31 {
-                let high = number * UInt64(divisor.multiplier) >> 32
+                let high = (number * UInt64(divisor.multiplier)) >> 32
                 let quotient = (high + number) >> UInt64(divisor.shift)
                 #expect(quotient == number / UInt64(value), "\(number) / \(value)")
             }

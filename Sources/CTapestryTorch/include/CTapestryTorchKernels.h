@@ -27,7 +27,8 @@ TapestryStatus tapestry_kernels_convolve(const TapestryKernelPlan *plan, Tapestr
 /// Whether autocast, or x itself, asks for convolutions in bfloat16.
 bool tapestry_kernels_use_bfloat16(TapestryTensor *x) TAPESTRY_NOEXCEPT;
 
-/// Whether float32 convolutions and products of matrices on CUDA may round their factors to TF32. Not at first.
+/// Whether float32 convolutions and products of matrices on CUDA may round their factors to TF32. libtorch
+/// itself lets convolutions do so until it is told otherwise.
 bool tapestry_tf32(void) TAPESTRY_NOEXCEPT;
 TapestryStatus tapestry_set_tf32(bool allowed) TAPESTRY_NOEXCEPT;
 
