@@ -27,8 +27,8 @@ var targets: [Target] = [
     .target(name: "TapestryCore", swiftSettings: strict),
     .target(name: "TapestryRewrites", dependencies: ["TapestryCore"], swiftSettings: strict),
     .target(name: "TapestryMethods", dependencies: ["TapestryCore", "TapestryRewrites"], swiftSettings: strict),
-    .systemLibrary(
-        name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "Clibjpeg", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+    .target(name: "CTapestryImages", dependencies: ["Clibjpeg"]),
     .systemLibrary(name: "Cspng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CTapestrySHA256"),
@@ -36,10 +36,12 @@ var targets: [Target] = [
     .target(
         name: "TapestryFormats",
         dependencies: [
-            "TapestryCore", "TapestryModelFile", "CTurboJPEG", "Cspng", "Czlib", swiftProtobuf, yams,
+            "TapestryCore", "TapestryModelFile", "CTapestryImages", "Cspng", "Czlib", swiftProtobuf, yams,
         ],
         exclude: ["ONNX/Schema/README.md"], swiftSettings: strict),
-    .target(name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats"], swiftSettings: strict),
+    .target(
+        name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats", "CTapestryImages"],
+        swiftSettings: strict),
     .target(name: "CTapestryKernels"),
     .target(name: "TapestryRuntime", dependencies: ["TapestryCore", "CTapestryKernels"], swiftSettings: strict),
     .target(
@@ -62,6 +64,9 @@ var targets: [Target] = [
     .executableTarget(
         name: "packed-reading", dependencies: ["TapestryCore", "TapestryFormats", argumentParser],
         path: "Benchmarks/PackedReading", swiftSettings: strict),
+    .executableTarget(
+        name: "loading-images", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", argumentParser],
+        path: "Benchmarks/LoadingImages", swiftSettings: strict),
     .target(
         name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryModelFile"],
         path: "Tests/TapestryTestSupport",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares Tapestry with its peers: inference (peers/) and training (training.py). `./dev bench` runs it.
+"""Compares Tapestry with its peers: inference (peers/), training (training.py) and loading images (loading.py). `./dev bench` runs it.
 
 Programs take turns, so that whatever else the machine does falls on all; figures are medians over the rounds. The
 result is one table in Markdown, or with --json one document: [{"name", "unit", "ours", "peer", "peer_name", "ratio",
@@ -31,6 +31,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tapestry", type=pathlib.Path, required=True, help="the built tapestry")
     parser.add_argument("--trainer", type=pathlib.Path, help="the built training-steps; without, no rows of training")
+    parser.add_argument("--loader", type=pathlib.Path, help="the built loading-images; without, no rows of loading")
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", action="append", default=[], metavar="TEXT",
@@ -53,6 +54,11 @@ def main():
         add(row)
     if options.trainer:
         for name, measure in training.figures(options.trainer, options.threads, options.rounds):
+            if is_wanted(name):
+                add(measure())
+    if options.loader:
+        import loading
+        for name, measure in loading.figures(options.loader, options.rounds):
             if is_wanted(name):
                 add(measure())
     if not rows:

@@ -68,7 +68,7 @@ need_swift() {
 has_debian() {
     case $1 in
         libspng-dev) pkg-config --exists spng ;;
-        libturbojpeg0-dev) pkg-config --exists libturbojpeg ;;
+        libjpeg62-turbo-dev) pkg-config --exists libjpeg ;;
         zlib1g-dev) pkg-config --exists zlib ;;
         python3-venv) python3 -c 'import ensurepip, venv' ;;
         libc6-dev-arm64-cross) [[ -e /usr/aarch64-linux-gnu/lib/crt1.o ]] ;;
@@ -146,7 +146,7 @@ need_test_packages() {
 }
 
 # wanted_peers: what a complete environment of ./dev bench says of itself.
-wanted_peers() { printf '%s\n' "${TAPESTRY_LIBTORCH-}" && cat "$root/Benchmarks/peers/requirements.txt"; }
+wanted_peers() { printf '%s\n' "${TAPESTRY_LIBTORCH-}" && cat "$root"/Benchmarks/peers/*requirements.txt; }
 
 complete_peers() { wanted_peers | cmp --silent - "$peers/complete"; }
 
@@ -193,7 +193,7 @@ announce() {
 # set_up [now]: everything that a build needs. Without libtorch it goes on, and `tapestry` says what training lacks.
 set_up() {
     need_swift
-    need_debian pkg-config libspng-dev libturbojpeg0-dev zlib1g-dev dataset-fashion-mnist
+    need_debian pkg-config libjpeg62-turbo-dev libspng-dev zlib1g-dev dataset-fashion-mnist
     if [[ -z ${TAPESTRY_WITHOUT_LIBTORCH-} ]] && ! need_venv "${1-}"; then
         say "no libtorch: building without training (to try again: ./dev setup)"
     fi

@@ -11,6 +11,9 @@ extension Format {
             "model", "a safetensors file with a graph",
             longest: 16384, seeds: Seeds.models, repair: Repair.safetensors, read: Reading.model),
         Format(
+            "state", "what a training goes on from: a safetensors file with a graph and a position",
+            longest: 16384, seeds: Seeds.states, repair: Repair.safetensors, read: Reading.state),
+        Format(
             "packed", "the bytes of one packed tensor, behind its form and shape",
             longest: 1024, seeds: Seeds.packed, read: Reading.packed),
         Format(

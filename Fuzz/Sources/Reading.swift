@@ -43,6 +43,15 @@ enum Reading {
         require(try rewritten { try ModelFile.write(copy, to: $0) } == first, "a model file")
     }
 
+    static func state(_ input: Input) throws {
+        let state = try TrainingState(readingFrom: input.write())
+        use(state.graph)
+        let first = try rewritten { try state.write(to: $0) }
+        let copy = try TrainingState(readingFrom: Input.copyPath)
+        require(copy.position == state.position && copy.graph == state.graph, "a position")
+        require(try rewritten { try copy.write(to: $0) } == first, "a training state")
+    }
+
     /// What is unpacked makes the same bytes again: no tensor has two packed forms, save one with fewer values than its
     /// form is for.
     static func packed(_ input: Input) throws {
@@ -113,6 +122,19 @@ enum Reading {
         // The sixteenth part of a megapixel is enough to decode every part of an image, and soon done.
         let image = try ImageDecoder.decode(input.bytes, file: Input.path, pixelLimit: 1 << 16)
         require(image.pixels.count == image.height * image.width * image.channels, "pixels")
+        // A part of it has its pixels.
+        let (rows, columns) = (
+            image.height / 3..<(image.height + 1) / 2 + image.height / 3, image.width / 2..<image.width
+        )
+        let part = try ImageDecoder.decodePart(of: input.bytes, file: Input.path, pixelLimit: 1 << 16) { _, _ in
+            PixelRegion(rows: rows, columns: columns)
+        }
+        for row in rows {
+            let start = ((row - part.top) * part.image.width + columns.lowerBound - part.left) * image.channels
+            let whole = image.pixels[
+                (row * image.width + columns.lowerBound) * image.channels..<(row + 1) * image.width * image.channels]
+            require(part.image.pixels[start...].starts(with: whole), "pixels of a part")
+        }
     }
 
     static func yaml(_ input: Input) throws {

@@ -117,11 +117,14 @@ enum Repair {
         }
     }
 
-    /// The header's length: up to the last brace, and the spaces after it.
+    /// The header's length: up to the last brace, and the spaces after it; and its digest.
     static func safetensors(_ bytes: UnsafeMutableBufferPointer<UInt8>) {
         guard bytes.count > 8, var end = bytes.lastIndex(of: UInt8(ascii: "}")) else { return }
         repeat { end += 1 } while end < bytes.count && bytes[end] == UInt8(ascii: " ")
         guard end > 8 else { return }
         for place in 0..<8 { bytes[place] = UInt8(truncatingIfNeeded: (end - 8) >> (8 * place)) }
+        var header = Array(bytes[8..<end])
+        FileDigests.sealHeader(&header)
+        for (index, byte) in header.enumerated() { bytes[8 + index] = byte }
     }
 }

@@ -44,16 +44,42 @@ enum Seeds {
             try Model(graph: $0, weights: random.weights(for: $0), facts: ["note": "\"\n"])
         }
         let ternary = try SmallTernaryNetwork.packableModel()
-        return try models.map { model in try written { try ModelFile.write(model, to: $0) } }
+        let own = try models.map { model in try written { try ModelFile.write(model, to: $0) } }
+        return try own + own.map(unsealed)
             + Packing.allCases.map { packing in
-                try written { try ModelFile.file(of: ternary).packed(packing).file.write(to: $0) }
+                unsealed(try written { try ModelFile.file(of: ternary).packed(packing).file.write(to: $0) })
             }
             + models.prefix(6).map { model in
                 _ = try written { try ModelFile.write(model, to: $0) }
                 let metadata = try SafetensorsFile.metadata(in: Input.copyPath)
                 let tensors = StateDict.tensors(of: model, layout: .deployed)
-                return try written { try SafetensorsFile(metadata: metadata, tensors: tensors).write(to: $0) }
+                return unsealed(
+                    try written { try SafetensorsFile(metadata: metadata, tensors: tensors).write(to: $0) })
             }
+    }
+
+    static func states() throws -> [[UInt8]] {
+        var random = RandomStream(seed: 5, purpose: .test)
+        let files = try samples().prefix(8).enumerated().map { number, graph in
+            let weights = random.weights(for: graph)
+            var state = TrainingState(
+                position: .init(epoch: number, bestTop1: number == 0 ? nil : 50.5), graph: graph, weights: weights)
+            state.position.lossSum = 0.1
+            let kinds: [WritableKeyPath<TrainingState, [String: [String: Tensor<Float>]]>] = [
+                \.optimizer, \.averages, \.ternarization,
+            ]
+            for kind in kinds.prefix(number) { state[keyPath: kind] = ["": weights.tensors, "a": weights.tensors] }
+            return try written { try state.write(to: $0) }
+        }
+        return files + files.map(unsealed)
+    }
+
+    /// A safetensors file of ours without its digests, which almost every change to a tensor would break.
+    private static func unsealed(_ file: [UInt8]) -> [UInt8] {
+        let start = 8 + file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+        let header = String(decoding: file[8..<start], as: UTF8.self)
+            .replacing(/"tapestry\.(header|digests)":"[0-9a-f]*",?/, with: "")
+        return withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian, Array.init) + header.utf8 + file[start...]
     }
 
     private static func samples() throws -> [Graph] {

@@ -346,6 +346,7 @@ static void add_weight_gradient(
     for (int32_t i = first; i < last; ++i) {
         const tk_product *const p = &g->products[i];
         const int64_t rows = p->to_row - p->from_row, columns = p->to_column - p->from_column;
+        const int64_t from_column = p->from_column / (g->walks_images ? 1 : WORD_ELEMENTS);
         positions w;
         if (g->walks_images)
             w = (positions){
@@ -358,8 +359,8 @@ static void add_weight_gradient(
                 {g->input_image, g->input_row, g->input_column},
                 {g->output_image, g->output_row, g->output_column}};
         product_tiles[p->outputs > 4][p->run_count](
-            &w, (const float *)from + p->from_row * g->input_row + p->from_column * g->input_column,
-            (const float *)above + p->from_row * g->output_row + p->from_column * g->output_column + p->first_output,
+            &w, (const float *)from + p->from_row * g->input_row + from_column * g->input_column,
+            (const float *)above + p->from_row * g->output_row + from_column * g->output_column + p->first_output,
             g->runs + p->first_run, p->outputs, gradient + p->first_output * g->output_step, g->output_step);
     }
 }

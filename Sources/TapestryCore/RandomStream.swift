@@ -14,6 +14,8 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         case test = 5
         case certificate = 6
         case measurement = 7
+        /// The moments at which `tapestry soak` kills.
+        case soak = 8
     }
 
     private var state: UInt64

@@ -14,3 +14,27 @@ public struct PixelImage: Equatable, Sendable {
         self.pixels = pixels
     }
 }
+
+/// Some rows and columns of an image.
+public struct PixelRegion: Hashable, Sendable {
+    public let rows: Range<Int>
+    public let columns: Range<Int>
+
+    public init(rows: Range<Int>, columns: Range<Int>) {
+        self.rows = rows
+        self.columns = columns
+    }
+}
+
+/// A part of an image, which is `image`, and where its first pixel is in the whole one.
+public struct ImagePart: Equatable, Sendable {
+    public let image: PixelImage
+    public let top: Int
+    public let left: Int
+
+    public init(_ image: PixelImage, top: Int = 0, left: Int = 0) {
+        self.image = image
+        self.top = top
+        self.left = left
+    }
+}

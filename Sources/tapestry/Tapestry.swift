@@ -24,7 +24,7 @@ struct Tapestry: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Train.self, Scale.self, Quantize.self, Retrain.self, Evaluate.self, Convert.self, Validate.self,
+            Train.self, Soak.self, Scale.self, Quantize.self, Retrain.self, Evaluate.self, Convert.self, Validate.self,
             Predict.self, Report.self, CountCommand.self, ScoreCommand.self, Bench.self, PredictCost.self, Archs.self,
             Show.self,
             DataCommand.self, Doctor.self, Demo.self,

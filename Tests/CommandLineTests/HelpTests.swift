@@ -3,7 +3,8 @@ import Testing
 @Suite("Help, version and completions")
 struct HelpTests {
     private static let commands = [
-        "train", "scale", "quantize", "retrain", "evaluate", "convert", "validate", "predict", "report", "count",
+        "train", "soak", "scale", "quantize", "retrain", "evaluate", "convert", "validate", "predict", "report",
+        "count",
         "score", "archs", "show", "data", "data verify", "doctor", "demo", "bench",
     ]
 

@@ -93,21 +93,8 @@ import Testing
         }
     }
 
-    @Test func aFolderIsOneProcessAtATime() throws {
-        try SmallRun.with { run throws in
-            let outcome = try run.shell(
-                """
-                $tapestry train \(run.options) --epochs 500 --out \(run.folder)/run & pid=$!
-                until [ -e \(run.folder)/run/metrics.jsonl ]; do sleep 0.05; done
-                $tapestry train --resume --out \(run.folder)/run; status=$?
-                kill -KILL $pid; wait $pid; exit $status
-                """)
-            #expect(outcome.status == 73)
-            #expect(outcome.errors.contains("in use by another process"))
-        }
-    }
-
-    /// What a damaged or exchanged file of a run may say; none of it may crash or be taken for sound.
+    /// What a file of a run may say that was damaged and sealed again, or exchanged; none of it may crash or be taken for
+    /// sound.
     @Test(arguments: [
         (#""epoch":[0-9]*"#, #""epoch":-1"#), (#""epoch":[0-9]*"#, #""epoch":9"#), (#""step":[0-9]*"#, #""step":-1"#),
         (#""images":[0-9]*"#, #""images":-7"#), (#""worldSize":1"#, #""worldSize":2"#), (#""relu""#, #""what""#),
@@ -124,7 +111,7 @@ import Testing
                 import re, struct
                 data = open("\(state)", "rb").read()
                 length, = struct.unpack("<Q", data[:8])
-                header = data[8:8 + length].decode()
+                header = re.sub('"tapestry.(header|digests)":"[0-9a-f]*",', "", data[8:8 + length].decode())
                 pattern, replacement = r'\(pattern)', r'\(replacement)'
                 for quote in ('"', '\\\\"'):
                     header = re.sub(pattern.replace('"', re.escape(quote)), lambda _: replacement.replace('"', quote), header, count=1)
@@ -133,7 +120,8 @@ import Testing
                 END
                 """)
             try #require(edit.status == 0, "\(edit.errors)")
-            let outcome = try run.shell("$tapestry train --resume --out \(run.folder)/run")
+            let outcome = try run.shell(
+                "rm \(run.folder)/run/state.older.safetensors; $tapestry train --resume --out \(run.folder)/run")
             #expect([64, 65].contains(outcome.status), "\(outcome.status): \(outcome.errors)")
             #expect(outcome.errors.split(separator: "\n").filter { $0.hasPrefix("tapestry: ") }.count == 1)
         }
@@ -163,34 +151,6 @@ import Testing
             #expect(try run.shell("$tapestry train --resume --out \(run.folder)/run --lr 0.5").status == 64)
             #expect(try run.shell("$tapestry train --resume --out \(run.folder)/none").status == 66)
             #expect(try run.digest("run/last.safetensors") == before)
-        }
-    }
-
-    /// Needs root, for a file system that is nearly full from the start.
-    @Test(.enabled(if: geteuid() == 0)) func aFullDiskLosesNothing() throws {
-        try SmallRun.with { run throws in
-            let mount = "\(run.folder)/small"
-            let mounted = try run.shell("mkdir \(mount) && mount -t tmpfs -o size=2m none \(mount)")
-            guard mounted.status == 0 else {
-                print("SKIPPED: aFullDiskLosesNothing: this machine lets nobody mount a file system")
-                return
-            }
-            defer { _ = try? run.shell("umount \(mount)") }
-            #expect(try run.train(out: "small/run", "--epochs", "2").status == 0)
-            let before = try run.digest("small/run/last.safetensors")
-            let state = try run.digest("small/run/state.safetensors")
-            // The run has come to its end: two more epochs are asked for in its own record.
-            let outcome = try run.shell(
-                """
-                sed -i 's/epochs: 2$/epochs: 4/' \(mount)/run/config.yaml
-                cat /dev/zero > \(mount)/ballast 2>/dev/null
-                $tapestry train --resume --out \(mount)/run
-                """)
-            #expect(outcome.status == 74, "\(outcome.errors)")
-            #expect(try run.digest("small/run/last.safetensors") == before)
-            #expect(try run.digest("small/run/state.safetensors") == state)
-            #expect(
-                try FileManager.default.contentsOfDirectory(atPath: "\(mount)/run").allSatisfy { !$0.hasSuffix("tmp") })
         }
     }
 

@@ -35,6 +35,13 @@ void *guarded(size_t bytes) {
     return end - bytes;
 }
 
+void *moved_to_guarded(void *from, size_t bytes) {
+    void *to = guarded(bytes);
+    if (bytes > 0) memcpy(to, from, bytes);
+    free(from);
+    return to;
+}
+
 bool is_untouched(const void *element, int32_t size) { return memcmp(element, &untouched, (size_t)size) == 0; }
 
 void check_guards(void) {

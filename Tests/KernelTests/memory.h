@@ -9,6 +9,9 @@
 /// whoever writes before it is found out. Made of whole floats; lasts until `release_memory`.
 void *guarded(size_t bytes);
 
+/// The same, in place of memory from `malloc`, which is freed; it may be NULL where there are no bytes.
+void *moved_to_guarded(void *from, size_t bytes);
+
 static inline float *guarded_floats(int64_t count) { return guarded((size_t)count * sizeof(float)); }
 
 /// Whether an element of 4 or 2 bytes is as `guarded` left it.

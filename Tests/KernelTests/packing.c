@@ -13,16 +13,6 @@ typedef struct {
     int64_t weight_count;
 } draft;
 
-/// The upper halves of two floats as one word, the first one in the lower bits.
-static float word_of(const float numbers[2]) {
-    uint32_t bits[2], word;
-    memcpy(bits, numbers, sizeof bits);
-    word = bits[0] >> 16 | (bits[1] & 0xffff0000);
-    float result;
-    memcpy(&result, &word, sizeof result);
-    return result;
-}
-
 /// The taps of a group of outputs: for each, its ranges of channels in words, at times cut once more.
 static void append_taps(draft *d, stream *r, const layer *l, int32_t group) {
     const int32_t channels = l->input.channels, elements = d->word_elements;
@@ -66,7 +56,7 @@ static void append_weights(
                 float weights[2] = {0, 0};
                 for (int32_t e = 0; e < elements && o < outputs; ++e)
                     weights[e] = weight_of(l, group, block->first_output + o, t, c + e);
-                d->weights[d->weight_count++] = elements == 1 ? weights[0] : word_of(weights);
+                d->weights[d->weight_count++] = word_of(elements, weights);
             }
     }
 }
@@ -93,14 +83,6 @@ static void append_blocks(
     }
 }
 
-/// Moves what was drafted to where its borders are guarded.
-static void *moved(void *draft, size_t size) {
-    void *to = guarded(size);
-    memcpy(to, draft, size);
-    free(draft);
-    return to;
-}
-
 packed_layer pack(const tk_kernels *k, const layer *l, stream *r, const tk_image *input, const tk_image *output) {
     const int32_t lanes = k->lanes;
     const size_t outputs = (size_t)l->output.channels, terms = (size_t)(tap_count(l) * l->input.channels);
@@ -116,8 +98,8 @@ packed_layer pack(const tk_kernels *k, const layer *l, stream *r, const tk_image
         .convolution = {
             .input = *input, .output = *output, .stride_height = l->stride_height, .stride_width = l->stride_width,
             .splits_outputs = one_in(r, 2), .activation = l->activation, .block_count = d.block_count,
-            .blocks = moved(d.blocks, (size_t)d.block_count * sizeof *d.blocks),
-            .taps = moved(d.taps, (size_t)d.tap_count * sizeof *d.taps),
-            .weights = moved(d.weights, (size_t)d.weight_count * sizeof *d.weights), .bias = bias},
+            .blocks = moved_to_guarded(d.blocks, (size_t)d.block_count * sizeof *d.blocks),
+            .taps = moved_to_guarded(d.taps, (size_t)d.tap_count * sizeof *d.taps),
+            .weights = moved_to_guarded(d.weights, (size_t)d.weight_count * sizeof *d.weights), .bias = bias},
         .room = guarded((size_t)d.most_taps * sizeof(tk_entry))};
 }

@@ -135,7 +135,7 @@ static float *run_sparse(const tk_kernels *k, stream *r, const layer *l, int32_t
         least = from < least ? from : least, most = from > most ? from : most;
     }
     const int64_t behind = (vectors - s.strip) * lanes + s.before + s.length + most - in.channel;
-    const value x = make_between(&in, l->images, -s.before - least, behind > 0 ? behind : 0);
+    const value x = make_between(k->element_size, &in, l->images, -s.before - least, behind > 0 ? behind : 0);
     fill(&x, l->x, ZEROS);
     spoil_surroundings(&x, reach_of(l).rows);
     tk_share shares[MOST_SHARES];

@@ -9,7 +9,17 @@
 
 static int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
-static int64_t size_of(const value *v) { return v->lead + v->images * v->image.image + v->room; }
+/// The same pixel of all images may lie together.
+static int64_t size_of(const value *v) {
+    const int64_t of_images = v->images * v->image.image, of_rows = v->image.height * v->image.row;
+    return v->lead + (of_images > of_rows ? of_images : of_rows) + v->room;
+}
+
+/// The channels of a pixel that are no real ones.
+static int64_t padding_of(const tk_image *image) {
+    if (image->channel > 1) return 0;
+    return (image->pixel < image->image ? image->pixel : image->image) - image->channels;
+}
 
 static value with_memory(value v) {
     v.first = (char *)guarded((size_t)(size_of(&v) * v.element_size)) + v.lead * v.element_size;
@@ -44,11 +54,19 @@ tk_image planes_of(extents e, pads p) {
 
 value make_planes(extents e, int32_t images, pads p) {
     const tk_image image = planes_of(e, p);
-    return make_between(&image, images, rounded_up(p.rows * image.row + p.columns, 16), ROOM);
+    return make_between(sizeof(float), &image, images, rounded_up(p.rows * image.row + p.columns, 16), ROOM);
 }
 
-value make_between(const tk_image *image, int32_t images, int64_t lead, int64_t room) {
-    return with_memory((value){*image, images, sizeof(float), lead, room, NULL});
+value make_between(int32_t element_size, const tk_image *image, int32_t images, int64_t lead, int64_t room) {
+    return with_memory((value){*image, images, element_size, lead, room, NULL});
+}
+
+value make_dense(int32_t element_size, extents e, int32_t images) {
+    const tk_image image = {
+        .height = e.height, .width = e.width, .channels = e.channels, .pixel = e.channels, .channel = 1,
+        .row = (int64_t)e.width * e.channels, .image = count_of(e)};
+    // Memory consists of whole floats, and its end is guarded.
+    return make_between(element_size, &image, images, images * count_of(e) % 2, 0);
 }
 
 value make_twin(const value *v) { return with_memory(*v); }
@@ -86,7 +104,7 @@ static int64_t count_in(const value *v) {
 
 /// Whether the element behind a pixel's last channel belongs to the last one's word.
 static bool has_incomplete_word(const value *v) {
-    return v->element_size < (int32_t)sizeof(float) && v->image.channels % 2 != 0;
+    return v->element_size < (int32_t)sizeof(float) && v->image.channels % 2 != 0 && padding_of(&v->image) > 0;
 }
 
 void fill(const value *v, const float *dense, surroundings around) {
@@ -117,7 +135,7 @@ float *collect(const value *v) {
 
 void expect_untouched_surroundings(const value *v) {
     const tk_image *image = &v->image;
-    const int64_t padding = image->channel == 1 ? image->pixel - image->channels : 0, size = size_of(v);
+    const int64_t padding = padding_of(image), size = size_of(v);
     bool *is_pixel = calloc((size_t)size, sizeof *is_pixel);
     if (!is_pixel) fail("there is no memory for the test");
     for (int64_t k = 0; k < count_in(v); ++k)
@@ -152,6 +170,16 @@ double rounded(int32_t element_size, double x) {
     int exponent;
     frexp(x, &exponent);
     return ldexp(rint(ldexp(x, 8 - exponent)), exponent - 8);
+}
+
+float word_of(int32_t elements, const float numbers[2]) {
+    if (elements == 1) return numbers[0];
+    uint32_t bits[2], word;
+    memcpy(bits, numbers, sizeof bits);
+    word = bits[0] >> 16 | (bits[1] & 0xffff0000);
+    float result;
+    memcpy(&result, &word, sizeof result);
+    return result;
 }
 
 bound rounded_bound(int32_t element_size, bound b) {

@@ -37,8 +37,11 @@ tk_image planes_of(extents, pads);
 /// A value in planes.
 value make_planes(extents, int32_t images, pads);
 
-/// A value of floats with so many of them before and behind its images.
-value make_between(const tk_image *, int32_t images, int64_t lead, int64_t room);
+/// A value of any layout with so many elements before and behind its images.
+value make_between(int32_t element_size, const tk_image *, int32_t images, int64_t lead, int64_t room);
+
+/// A value without padding or pads.
+value make_dense(int32_t element_size, extents, int32_t images);
 
 /// Another one of the same layout.
 value make_twin(const value *);
@@ -84,6 +87,9 @@ void expect_zeros_around(const value *);
 /// What an element of so many bytes makes of a number: itself, or the nearest with 8 significant bits, of two the even
 /// one.
 double rounded(int32_t element_size, double);
+
+/// A word of one number, or of two that elements of 2 bytes hold, the first one in the lower bits.
+float word_of(int32_t elements, const float numbers[2]);
 
 /// What may be stored of a number that is within a bound.
 bound rounded_bound(int32_t element_size, bound);

@@ -66,6 +66,32 @@ import Testing
         #expect(report.countPerSize == [ImageSize(height: 13, width: 19): 1])
     }
 
+    /// Of files no more is decoded than a sample shows; that must not be seen.
+    @Test(arguments: ["444.jpg", "422.jpg", "420.jpg", "progressive.jpg", "grey.jpg", "rgb.png"])
+    func samplesOfFilesAreThoseOfWholeImages(name: String) throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write(try Fixture.bytes("images/large/\(name)"), to: "train/a/1.\(name.suffix(3))")
+        let dataset = try DatasetKind.open(directory: directory.path, split: .train).dataset
+        let image = try ImageDecoder.read(path)
+        let small = ImageSize(height: 24, width: 32)
+        let pipelines: [[AugmentationStep]] = [
+            [.randomResizedCrop(size: small), .horizontalFlip()], [.horizontalFlip(), .randomResizedCrop(size: small)],
+            [.padAndCrop(padding: 40, size: small), .horizontalFlip()],
+            [.preprocessing(.centerCrop(small)), .colorJitter(ColorJitter(brightness: 0.5))],
+            [.preprocessing(.resize(shorterSide: 30)), .preprocessing(.centerCrop(small))],
+        ]
+        for steps in pipelines {
+            let augmentation = Augmentation(steps, normalization: identity(channels: 3))
+            for epoch in 0..<20 {
+                let loader = try Loader(
+                    dataset, order: [0], augmentation: augmentation, seed: 1, epoch: epoch, options: .init(batchSize: 1)
+                )
+                let whole = try apply(augmentation, to: image, epoch: UInt64(epoch))
+                #expect(try loader.next()?.images == whole, "\(steps) \(epoch)")
+            }
+        }
+    }
+
     /// The image is smaller than the crop: that is wrong with the file, and no request that could be put otherwise.
     @Test func anImageThatDoesNotSuitIsAnErrorOfItsFile() throws {
         let directory = try TemporaryDirectory()

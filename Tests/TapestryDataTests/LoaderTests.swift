@@ -5,10 +5,10 @@ import TapestryFormats
 import TapestryTestSupport
 import Testing
 
-/// Images whose pixels are their index, one of which may be damaged.
+/// Images whose pixels are their index, some of which may be damaged.
 private struct NumberedDataset: ImageDataset {
     let count: Int
-    var damaged: Int?
+    var damaged: Set<Int> = []
 
     var classNames: [String] { ["even", "odd"] }
     var channels: Int { 1 }
@@ -17,7 +17,7 @@ private struct NumberedDataset: ImageDataset {
     func label(at index: Int) -> Int { index % 2 }
 
     func image(at index: Int) throws -> PixelImage {
-        if index == damaged { throw FormatError(file: "image-\(index).png", reason: "expected a whole image") }
+        if damaged.contains(index) { throw FormatError(file: "image-\(index).png", reason: "expected a whole image") }
         return PixelImage(height: 2, width: 2, channels: 1, pixels: [UInt8](repeating: UInt8(index), count: 4))
     }
 }
@@ -84,7 +84,7 @@ private struct NumberedDataset: ImageDataset {
     @Test(arguments: [1, 4])
     func errorsArriveInTheirTurn(threads: Int) throws {
         let loader = try Loader(
-            NumberedDataset(count: 40, damaged: 21), order: Array(0..<40),
+            NumberedDataset(count: 40, damaged: [21]), order: Array(0..<40),
             augmentation: Augmentation(normalization: identity(channels: 1)), seed: 0, epoch: 0,
             options: .init(batchSize: 4, threadCount: threads))
         for number in 0..<5 { #expect(try loader.next()?.firstIndex == number * 4) }
@@ -107,6 +107,79 @@ private struct NumberedDataset: ImageDataset {
     @Test func anEmptyOrderHasNoBatches() throws {
         #expect(try batches(NumberedDataset(count: 5), order: [], options: .init(batchSize: 2)) == [])
         #expect(try batches(NumberedDataset(count: 5), order: [1], options: .init(batchSize: 2, firstBatch: 9)) == [])
+    }
+}
+
+@Suite("Images that cannot be read") struct UnreadableImageTests {
+    private let dataset = NumberedDataset(count: 12, damaged: [3, 4, 11])
+    private let order = [5, 3, 0, 4, 11, 2, 1, 3]
+
+    private func batches(
+        _ dataset: any ImageDataset, training: Bool, limit: Int, threads: Int = 1, batchSize: Int = 2
+    ) throws -> [Batch] {
+        let options = Loader.Options(batchSize: batchSize, threadCount: threads, unreadable: .skip(limit: limit))
+        let loader =
+            training
+            ? try Loader(
+                dataset, order: order, augmentation: Augmentation(normalization: identity(channels: 1)), seed: 0,
+                epoch: 0, options: options)
+            : try Loader(
+                dataset, order: order, preprocessing: Preprocessing(normalization: identity(channels: 1)),
+                options: options)
+        let unreadable = UnreadableImages(limit: limit)
+        var batches: [Batch] = []
+        while let batch = try loader.next() {
+            try unreadable.add(batch.unreadable)
+            batches.append(batch)
+        }
+        return batches
+    }
+
+    private func shown(_ batches: [Batch]) -> [[Int]] {
+        batches.map { batch in (0..<batch.count).map { Int(batch.images[4 * $0].rounded()) } }
+    }
+
+    @Test(arguments: [1, 3]) func inTrainingTheNextImageTakesTheirPlace(threads: Int) throws {
+        let all = try batches(dataset, training: true, limit: 3, threads: threads)
+        #expect(shown(all) == [[5, 5], [0, 5], [0, 2], [1, 5]])
+        #expect(all.map(\.labels) == [[1, 1], [0, 1], [0, 0], [1, 1]])
+        let files = all.map { $0.unreadable.map(\.file) }
+        #expect(
+            files == [
+                ["image-3.png", "image-4.png"], ["image-4.png"], ["image-11.png"], ["image-3.png", "image-4.png"],
+            ])
+    }
+
+    @Test(arguments: [1, 3]) func inEvaluationTheyAreLeftOut(threads: Int) throws {
+        let all = try batches(dataset, training: false, limit: 3, threads: threads)
+        #expect(shown(all) == [[5], [0], [2], [1]])
+        #expect(all.map(\.labels) == [[1], [0], [0], [1]])
+        let none = try batches(NumberedDataset(count: 12, damaged: [3, 5]), training: false, limit: 3)
+        #expect(none.map(\.count) == [0, 2, 2, 1])
+        #expect(none[0].images.isEmpty && none[0].unreadable.count == 2)
+    }
+
+    @Test(arguments: [true, false]) func moreThanTheLimitAreAnError(training: Bool) throws {
+        let error = #expect(throws: FormatError.self) { try batches(dataset, training: training, limit: 2, threads: 3) }
+        #expect(error?.file == "image-11.png")
+        #expect(error?.reason == "expected a whole image; more images cannot be read than the limit of 2")
+        let first = #expect(throws: FormatError.self) { try batches(dataset, training: training, limit: 0) }
+        #expect(first == FormatError(file: "image-3.png", reason: "expected a whole image"))
+    }
+
+    @Test func aDataSetOfWhichNothingCanBeReadIsAnError() throws {
+        let error = #expect(throws: FormatError.self) {
+            try batches(NumberedDataset(count: 12, damaged: Set(0..<12)), training: true, limit: 100)
+        }
+        #expect(error?.reason.contains("nor can any other image be read") == true)
+    }
+
+    @Test func eachIsCountedAndToldOnce() throws {
+        var told: [String] = []
+        let unreadable = UnreadableImages(limit: 3) { told.append($0.file) }
+        for batch in try batches(dataset, training: true, limit: 3) { try unreadable.add(batch.unreadable) }
+        #expect(told == ["image-3.png", "image-4.png", "image-11.png"])
+        #expect(unreadable.count == 3)
     }
 }
 

@@ -30,7 +30,7 @@ struct PythonInterchangeTests {
     }
 
     private static let describing = """
-        import json, sys
+        import hashlib, json, sys
         def describe(array):
             return {"type": array.dtype.str, "shape": list(array.shape), "bytes": array.tobytes().hex()}
 
@@ -80,14 +80,26 @@ struct PythonInterchangeTests {
                 from safetensors import safe_open
                 with safe_open(sys.argv[1], framework="numpy") as file:
                     tensors = {name: describe(file.get_tensor(name)) for name in file.keys()}
-                    print(json.dumps({"metadata": file.metadata(), "tensors": tensors}))
+                    metadata = file.metadata()
+                data = open(sys.argv[1], "rb").read()
+                length = int.from_bytes(data[:8], "little")
+                header = data[8:8 + length]
+                digest = lambda bytes: hashlib.sha256(bytes).hexdigest()[:16]
+                entries = [value for key, value in json.loads(header).items() if key != "__metadata__"]
+                ranges = sorted(value["data_offsets"] for value in entries)
+                sound = metadata.pop("tapestry.digests") == "".join(digest(data[8 + length:][a:b]) for a, b in ranges)
+                stored = metadata.pop("tapestry.header")
+                sound = sound and digest(header.replace(stored.encode(), b"0" * 16, 1)) == stored
+                print(json.dumps({"metadata": metadata, "tensors": tensors, "sound": sound}))
                 """
         struct Contents: Decodable {
             let metadata: [String: String]
             let tensors: [String: Array]
+            let sound: Bool
         }
         let contents = try Python.json(script, [path], as: Contents.self)
         #expect(contents.metadata == metadata)
+        #expect(contents.sound, "the digests")
         #expect(contents.tensors == arrays(Self.tensors))
     }
 

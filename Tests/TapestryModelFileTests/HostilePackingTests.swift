@@ -35,7 +35,7 @@ import Testing
             expectFormatError(reason) { _ = try read(file(index: index, type: type, data: [0])) }
         }
         expect("", "expected '{' as the header's first byte")
-        expect(#"{"w":1}"#, "tensor 'w': expected form, shape and sha256, found others")
+        expect(#"{"w":1}"#, "tensor 'w': expected form and shape, found others")
         expect(
             #"{"w":{"form":"dense","shape":[1],"sha256":""}}"#, "expected a form among ternary, ternary-coded, sparse")
         for shape in ["[-1]", "[0]", "[4294967296]", "[1152921504606846976,16]", #""1""#] {
@@ -43,6 +43,10 @@ import Testing
             expect(#"{"w":{"form":"sparse","shape":\#(shape),"sha256":""}}"#, reason)
         }
         expect(#"{"w":{"form":"sparse","shape":[1],"sha256":1}}"#, "expected a sha256, found none")
+        let unsealed = file(index: #"{"w":{"form":"sparse","shape":[1]}}"#, data: [0])
+        expectFormatError(at: unsealed.count - 1, "tensor 'w': expected a digest, found none") {
+            _ = try read(unsealed)
+        }
         expect(#"{"v":{"form":"sparse","shape":[1],"sha256":""}}"#, "tensor 'v': expected bytes (U8, one axis)")
         expect(#"{"w":{"form":"sparse","shape":[1],"sha256":""}}"#, "tensor 'w': expected bytes (U8", type: "I8")
     }

@@ -158,7 +158,7 @@ struct ModelFileTests {
         }
     }
 
-    /// A flipped bit in a weight gives another model; anywhere else it must be refused or harmless, and never crash.
+    /// Bits flipped together may undo what one alone would show: they must be refused or harmless, and never crash.
     @Test func flippedBitsNeverCrash() throws {
         let seed = UInt64(Date.now.timeIntervalSince1970 * 1e3)
         var random = RandomStream(seed: seed, purpose: .test)

@@ -173,7 +173,8 @@ typedef struct {
 } tk_reading;
 
 /// Where the weights of a convolution's blocks come from: that of lane l and channel c of a tap lies in the parameter
-/// at source + (first_output + l) * lane_step + c * channel_step, channels counted from the tap's first one.
+/// at source + (first_output + l) * lane_step + c * channel_step, channels counted from the tap's first one. Blocks
+/// count no padding as outputs; lanes without an output, and the rest of a last word, get zeros.
 typedef struct {
     const tk_block *blocks;
     const tk_tap *taps;
@@ -192,7 +193,7 @@ typedef struct {
 } tk_run;
 
 /// Runs and neighbouring outputs whose products are summed up together, and the positions, a rectangle of the output,
-/// at which all of these runs lie in the input.
+/// at which all of these runs lie in the input. Where words are pairs in a row, `from_column` is even.
 typedef struct {
     int32_t first_run, run_count;
     int32_t first_output, outputs;
@@ -200,7 +201,8 @@ typedef struct {
 } tk_product;
 
 /// The gradient of a convolution's weights: for each run and output the sum, over images and positions, of the input
-/// times the output's gradient.
+/// times the output's gradient. Of a pair with one position, or image, too many, one of the two has a zero there, and
+/// the other one a number.
 typedef struct {
     /// From a position, a row and an image to the next in words of the input (strides included), and of the gradient:
     /// in the innermost direction from a word to the next.
@@ -269,8 +271,9 @@ typedef struct {
         int64_t pixels, int32_t channels, tk_reading, const void *a, tk_reading, const void *b, void *y);
     /// Each channel's mean, and the sum of the squares of what differs from it.
     void (*find_moments)(int64_t pixels, int32_t channels, const void *x, float *means, float *squares);
-    /// g = upstream where what is read is not rectified to zero, and zero there. Where `sums` are asked for, the sum of
-    /// g and that of g * (x - mean), by channel. `g` may be `upstream`; or NULL, where only sums are asked for.
+    /// g = upstream; of a reading that rectifies, zero where what is read is not positive. Where `sums` are asked for,
+    /// the sum of g and that of g * (x - mean), by channel; otherwise `means` and `products` mean nothing. `g` may be
+    /// `upstream`; or NULL, where only sums are asked for.
     void (*take_gradient)(
         int64_t pixels, int32_t channels, tk_reading, const void *x, const float *means, const void *upstream, void *g,
         float *sums, float *products);
@@ -281,7 +284,8 @@ typedef struct {
     /// Packs the weights of blocks `from` to `to`.
     void (*pack_weights)(const tk_packing *, const float *weights, float *packed, int32_t from, int32_t to);
     /// For every `step`-th of so many positions, `pixel` elements each, words of its own elements and of those `distance`
-    /// positions later, which are all read. NULL where elements are words. Reads and writes up to a vector beyond.
+    /// positions later, which are all read. NULL where elements are words. Reads and writes up to a vector beyond; words of
+    /// the other positions may hold anything.
     void (*pair_positions)(
         int64_t positions, int64_t step, int64_t pixel, int64_t distance, const void *x, float *words);
     /// Adds to `gradient` the products `from` to `to`. The input and the gradient of the output are read up to a vector

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4): the digest that tells unpacked weights from others.
+// SHA-256 (FIPS 180-4): the digest by which damage to weights is found.
 #ifndef CTAPESTRY_SHA256_H
 #define CTAPESTRY_SHA256_H
 

@@ -65,7 +65,7 @@ extension Preprocessing {
         if let failure { throw failure }
         return Batch(
             images: values, count: 1, height: transform.size.height, width: transform.size.width,
-            channels: transform.channels, labels: [], firstIndex: 0
+            channels: transform.channels, labels: [], unreadable: [], firstIndex: 0
         ).image(at: 0)
     }
 }

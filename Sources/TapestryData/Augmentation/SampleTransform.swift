@@ -43,74 +43,110 @@ public struct SampleTransform: Sendable {
     public func apply(
         to view: PixelView, using random: inout RandomStream, output: UnsafeMutablePointer<Float>
     ) throws(DataError) {
-        try apply(augmentation.steps[...], to: WindowedPixels(view), using: &random, output: output)
+        try finish(try begin(view.size, using: &random), with: view, using: &random, output: output)
+    }
+
+    /// A sample of which only the image's size is known so far.
+    public struct BegunSample {
+        fileprivate let window: PixelWindow
+        /// The first step that needs pixels.
+        fileprivate let nextStep: Int
+
+        /// The pixels that are needed; never none.
+        public var region: PixelRegion {
+            let seen = window.seen
+            return seen.rows.isEmpty || seen.columns.isEmpty ? PixelRegion(rows: 0..<1, columns: 0..<1) : seen
+        }
+    }
+
+    /// Does what needs no pixels, so that only those need be decoded that the rest needs. Precondition: positive extents.
+    ///
+    /// Throws: `DataError` if a crop is larger than the image.
+    public func begin(_ image: ImageSize, using random: inout RandomStream) throws(DataError) -> BegunSample {
+        var window = PixelWindow(image)
+        let next = try move(&window, from: 0, using: &random)
+        return BegunSample(window: window, nextStep: next)
+    }
+
+    /// Does the rest, for which `view` has the pixels of the sample's region, and `random` is as `begin` left it.
+    ///
+    /// Precondition: `output` has room for `elementCount` floats.
+    /// Throws: `DataError` if the image's size or channels are not what was announced.
+    public func finish(
+        _ sample: BegunSample, with view: PixelView, using random: inout RandomStream,
+        output: UnsafeMutablePointer<Float>
+    ) throws(DataError) {
+        try make(WindowedPixels(view, sample.window), step: sample.nextStep, using: &random, output: output)
         if let side = augmentation.cutout { cutOut(side, using: &random, output: output) }
     }
 
     // MARK: Steps
 
-    private func apply(
-        _ steps: ArraySlice<AugmentationStep>, to input: WindowedPixels, using random: inout RandomStream,
-        output: UnsafeMutablePointer<Float>
-    ) throws(DataError) {
-        var pixels = input
-        for (index, step) in zip(steps.indices, steps) {
-            if try !Self.move(&pixels.window, by: step, using: &random) {
-                // It makes new pixels, which the steps that are left then see.
-                let image = try Self.image(of: pixels, after: step, using: &random)
-                var failure: DataError?
-                image.withView { view in
-                    do throws(DataError) {
-                        try apply(steps[(index + 1)...], to: WindowedPixels(view), using: &random, output: output)
-                    } catch { failure = error }
-                }
-                if let failure { throw failure }
-                return
+    /// Moves the window as the steps from `first` on say, up to one that makes new pixels: that one is returned.
+    private func move(
+        _ window: inout PixelWindow, from first: Int, using random: inout RandomStream
+    ) throws(DataError) -> Int {
+        for index in augmentation.steps.indices[first...] {
+            switch augmentation.steps[index] {
+            case .padAndCrop(let padding, let size):
+                window.crop(try Self.randomCrop(of: size, padding: padding, in: window.size, using: &random))
+            case .horizontalFlip(let probability):
+                if random.uniform() < probability { window.flip() }
+            case .preprocessing(.centerCrop(let size)):
+                window.crop(CropGeometry.center(size, in: window.size))
+            case .randomResizedCrop(_, let scale, let ratio, _):
+                window.crop(
+                    CropGeometry.randomResized(in: window.size, scale: scale, ratio: ratio, using: &random))
+                return index
+            case .colorJitter, .preprocessing(.resize), .preprocessing(.resizeTo), .preprocessing(.channels):
+                return index
             }
         }
-        guard pixels.size == size, pixels.channels == channels else {
-            throw DataError(
-                "expected an image of \(size) and \(channels) channels, found \(pixels.size) and \(pixels.channels)")
-        }
-        table.withUnsafeBufferPointer { pixels.write(to: output, table: $0.baseAddress!) }
+        return augmentation.steps.endIndex
     }
 
-    /// Takes a step that only moves the window; false for any other.
-    private static func move(
-        _ window: inout PixelWindow, by step: AugmentationStep, using random: inout RandomStream
-    ) throws(DataError) -> Bool {
-        switch step {
-        case .padAndCrop(let padding, let size):
-            window.crop(try randomCrop(of: size, padding: padding, in: window.size, using: &random))
-        case .horizontalFlip(let probability): if random.uniform() < probability { window.flip() }
-        case .preprocessing(.centerCrop(let size)): window.crop(CropGeometry.center(size, in: window.size))
-        default: return false
+    /// Makes the new pixels of a step, and the rest of the sample from them; or writes the sample, if that was all.
+    private func make(
+        _ pixels: WindowedPixels, step: Int, using random: inout RandomStream, output: UnsafeMutablePointer<Float>
+    ) throws(DataError) {
+        guard step < augmentation.steps.endIndex else {
+            guard pixels.size == size, pixels.channels == channels else {
+                throw DataError(
+                    "expected an image of \(size) and \(channels) channels, found \(pixels.size) and"
+                        + " \(pixels.channels)")
+            }
+            return table.withUnsafeBufferPointer { pixels.write(to: output, table: $0.baseAddress!) }
         }
-        return true
+        let image = try Self.image(of: pixels, after: augmentation.steps[step], using: &random)
+        var window = PixelWindow(ImageSize(height: image.height, width: image.width))
+        let next = try move(&window, from: step + 1, using: &random)
+        var failure: DataError?
+        image.withView { view in
+            do throws(DataError) {
+                try make(WindowedPixels(view, window), step: next, using: &random, output: output)
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
     }
 
     private static func image(
-        of window: WindowedPixels, after step: AugmentationStep, using random: inout RandomStream
+        of pixels: WindowedPixels, after step: AugmentationStep, using random: inout RandomStream
     ) throws(DataError) -> PixelImage {
         switch step {
         case .preprocessing(.resize(let side, let filter)):
-            let size = CropGeometry.size(of: window.size, shorterSide: side)
+            let size = CropGeometry.size(of: pixels.size, shorterSide: side)
             // A thin strip, which may be a small file, would grow without bound.
             guard max(size.height, size.width) <= ImageDecoder.pixelLimit / side else {
                 throw DataError(
-                    "an image of \(window.size) would be resized to \(size), more than \(ImageDecoder.pixelLimit) pixels"
+                    "an image of \(pixels.size) would be resized to \(size), more than \(ImageDecoder.pixelLimit) pixels"
                 )
             }
-            return Resampler.resize(window.image(), to: size, filter: filter)
-        case .preprocessing(.resizeTo(let size, let filter)):
-            return Resampler.resize(window.image(), to: size, filter: filter)
-        case .preprocessing(.channels(let channels)): return convert(window.image(), channels: channels)
-        case .randomResizedCrop(let size, let scale, let ratio, let filter):
-            var part = window
-            part.window.crop(CropGeometry.randomResized(in: window.size, scale: scale, ratio: ratio, using: &random))
-            return Resampler.resize(part.image(), to: size, filter: filter)
-        case .colorJitter(let jitter): return jitter.apply(to: window.image(), using: &random)
-        case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): return window.image()
+            return Resampler.resize(pixels, to: size, filter: filter)
+        case .preprocessing(.resizeTo(let size, let filter)), .randomResizedCrop(let size, _, _, let filter):
+            return Resampler.resize(pixels, to: size, filter: filter)
+        case .preprocessing(.channels(let channels)): return convert(pixels.image(), channels: channels)
+        case .colorJitter(let jitter): return jitter.apply(to: pixels.image(), using: &random)
+        case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): return pixels.image()
         }
     }
 
@@ -134,21 +170,18 @@ public struct SampleTransform: Sendable {
     }
 
     private func cutOut(_ side: Int, using random: inout RandomStream, output: UnsafeMutablePointer<Float>) {
-        let (rows, columns) = cutSquare(side, using: &random)
-        for row in rows {
-            (output + (row * size.width + columns.lowerBound) * channels)
-                .update(repeating: 0, count: columns.count * channels)
+        let square = cutSquare(side, using: &random)
+        for row in square.rows {
+            (output + (row * size.width + square.columns.lowerBound) * channels)
+                .update(repeating: 0, count: square.columns.count * channels)
         }
     }
 
-    private func cutSquare(
-        _ side: Int, using random: inout RandomStream
-    ) -> (rows: Range<Int>, columns: Range<Int>) {
+    private func cutSquare(_ side: Int, using random: inout RandomStream) -> PixelRegion {
         let (y, x) = (random.integer(below: size.height), random.integer(below: size.width))
-        return (
-            max(0, y - side / 2)..<min(size.height, y - side / 2 + side),
-            max(0, x - side / 2)..<min(size.width, x - side / 2 + side)
-        )
+        return PixelRegion(
+            rows: max(0, y - side / 2)..<min(size.height, y - side / 2 + side),
+            columns: max(0, x - side / 2)..<min(size.width, x - side / 2 + side))
     }
 
     /// The size (nil if not the same for all images) and the channels after a step.
@@ -177,16 +210,13 @@ public struct SampleTransform: Sendable {
 
 // MARK: - Where pixels come from
 
-/// What becomes of an image when a transform only moves its pixels: which row and column each of the output's takes (nil
-/// for zeros), and which rows and columns of the output are cut out.
-public struct PixelSources: Equatable, Sendable {
+/// What becomes of an image when a transform only moves its pixels.
+public struct PixelSources: Sendable {
+    /// Which row of the image each of the output's takes; nil for zeros.
     public let rows: [Int?]
     public let columns: [Int?]
-    public let cut: (rows: Range<Int>, columns: Range<Int>)?
-
-    public static func == (a: PixelSources, b: PixelSources) -> Bool {
-        a.rows == b.rows && a.columns == b.columns && a.cut?.rows == b.cut?.rows && a.cut?.columns == b.cut?.columns
-    }
+    /// What of the output is cut out.
+    public let cut: PixelRegion?
 }
 
 extension SampleTransform {
@@ -195,7 +225,9 @@ extension SampleTransform {
         augmentation.steps.allSatisfy { step in
             switch step {
             case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): true
-            default: false
+            case .randomResizedCrop, .colorJitter, .preprocessing(.resize), .preprocessing(.resizeTo),
+                .preprocessing(.channels):
+                false
             }
         }
     }
@@ -203,15 +235,12 @@ extension SampleTransform {
     /// `table[channel * 256 + pixel]`, the normalised values of pixels.
     public var normalizedValues: [Float] { table }
 
-    /// Draws what `apply` would have drawn from `random` for an image of `input`, and says where pixels come from.
+    /// Draws what `apply` would have drawn from `random` for an image of that size, and says where pixels come from.
     ///
     /// Precondition: `onlyMovesPixels`. Throws: as `apply`.
-    public func sources(in input: ImageSize, using random: inout RandomStream) throws(DataError) -> PixelSources {
-        var window = PixelWindow(input)
-        for step in augmentation.steps {
-            let hasMoved = try Self.move(&window, by: step, using: &random)
-            precondition(hasMoved, "a step that makes new pixels")
-        }
+    public func sources(in image: ImageSize, using random: inout RandomStream) throws(DataError) -> PixelSources {
+        precondition(onlyMovesPixels)
+        let window = try begin(image, using: &random).window
         let cut = augmentation.cutout.map { cutSquare($0, using: &random) }
         return PixelSources(rows: window.sourceRows, columns: window.sourceColumns, cut: cut)
     }

@@ -34,11 +34,12 @@ public enum DatasetKind: String, CaseIterable, Codable, Sendable {
         }
     }
 
-    /// Opens a split of the data set in `directory`; without a kind, the one that the directory's files show.
+    /// Opens a split of the data set in `directory`; without a kind, the one that the directory's files show. Lists of
+    /// large image folders are kept in `cache`.
     ///
     /// Throws: `InputNotFound` with the files expected and where to get them; `FormatError`.
     public static func open(
-        _ kind: DatasetKind? = nil, directory: String, split: Split
+        _ kind: DatasetKind? = nil, directory: String, split: Split, cache: ImageFolderCache? = .standard
     ) throws -> (kind: DatasetKind, dataset: any ImageDataset) {
         guard let kind = kind ?? detect(directory: directory, split: split) else {
             throw InputNotFound(
@@ -46,7 +47,7 @@ public enum DatasetKind: String, CaseIterable, Codable, Sendable {
                 remedy: "no known data set here: expected CIFAR's batches, the idx files of MNIST or Fashion-MNIST, "
                     + "or folders train and val (or test) with a folder of images per class")
         }
-        return (kind, try kind.open(directory: directory, split: split))
+        return (kind, try kind.open(directory: directory, split: split, cache: cache))
     }
 
     /// The kind whose files are in `directory`; nil if there are none of any.
@@ -63,7 +64,7 @@ public enum DatasetKind: String, CaseIterable, Codable, Sendable {
         return ImageFolder.root(of: split, in: directory) == nil ? nil : .folder
     }
 
-    private func open(directory: String, split: Split) throws -> any ImageDataset {
+    private func open(directory: String, split: Split, cache: ImageFolderCache?) throws -> any ImageDataset {
         do {
             switch self {
             case .cifar10:
@@ -72,7 +73,7 @@ public enum DatasetKind: String, CaseIterable, Codable, Sendable {
                 return InMemoryDataset(try CIFARImages.read(.cifar100, directory: directory, split: split))
             case .fashionMNIST: return try idx(directory: directory, split: split, names: IDXImages.fashionNames)
             case .mnist: return try idx(directory: directory, split: split, names: IDXImages.digitNames)
-            case .folder: return FolderDataset(try ImageFolder(directory: directory, split: split))
+            case .folder: return FolderDataset(try ImageFolder(directory: directory, split: split, cache: cache))
             }
         } catch let error as InputNotFound where error.path == directory {
             throw InputNotFound(path: directory, remedy: error.remedy + advice)

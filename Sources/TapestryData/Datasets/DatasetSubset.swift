@@ -23,4 +23,10 @@ public struct DatasetSubset: ImageDataset {
     public func withPixels<Result>(at index: Int, _ body: (PixelView) throws -> Result) throws -> Result {
         try base.withPixels(at: index, body)
     }
+
+    public func withPixels<Result>(
+        at index: Int, choosing choose: (ImageSize) throws -> PixelRegion, _ body: (PixelView) throws -> Result
+    ) throws -> Result {
+        try base.withPixels(at: index, choosing: choose, body)
+    }
 }

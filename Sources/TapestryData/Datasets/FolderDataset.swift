@@ -12,16 +12,32 @@ public struct FolderDataset: ImageDataset {
     /// nil: the files' sizes are not known before they are read.
     public var uniformSize: ImageSize? { nil }
 
-    public func label(at index: Int) -> Int { folder.labels[index] }
+    public func label(at index: Int) -> Int { folder.label(at: index) }
 
-    public func image(at index: Int) throws -> PixelImage { try ImageDecoder.read(folder.paths[index]) }
+    public func image(at index: Int) throws -> PixelImage { try ImageDecoder.read(folder.path(at: index)) }
 
     /// As the protocol says; what `body` finds wrong with the image is then an error of its file.
     public func withPixels<Result>(at index: Int, _ body: (PixelView) throws -> Result) throws -> Result {
+        try blamingFile(at: index) { path in try ImageDecoder.read(path).withView(body) }
+    }
+
+    /// Likewise.
+    public func withPixels<Result>(
+        at index: Int, choosing choose: (ImageSize) throws -> PixelRegion, _ body: (PixelView) throws -> Result
+    ) throws -> Result {
+        try blamingFile(at: index) { path in
+            try ImageDecoder.readPart(of: path) { height, width in
+                try choose(ImageSize(height: height, width: width))
+            }.withView(body)
+        }
+    }
+
+    private func blamingFile<Result>(at index: Int, _ body: (String) throws -> Result) throws -> Result {
+        let path = folder.path(at: index)
         do {
-            return try image(at: index).withView(body)
+            return try body(path)
         } catch let error as DataError {
-            throw FormatError(file: folder.paths[index], reason: error.reason)
+            throw FormatError(file: path, reason: error.reason)
         }
     }
 }

@@ -17,11 +17,25 @@ public protocol ImageDataset: Sendable {
 
     /// Calls `body` with an image's pixels, without a copy where they are in memory already.
     func withPixels<Result>(at index: Int, _ body: (PixelView) throws -> Result) throws -> Result
+
+    /// Calls `body` with at least those of an image's pixels that `choose` names when it is told the image's size.
+    func withPixels<Result>(
+        at index: Int, choosing choose: (ImageSize) throws -> PixelRegion, _ body: (PixelView) throws -> Result
+    ) throws -> Result
 }
 
 extension ImageDataset {
     public func withPixels<Result>(at index: Int, _ body: (PixelView) throws -> Result) throws -> Result {
         try image(at: index).withView(body)
+    }
+
+    public func withPixels<Result>(
+        at index: Int, choosing choose: (ImageSize) throws -> PixelRegion, _ body: (PixelView) throws -> Result
+    ) throws -> Result {
+        try withPixels(at: index) { view in
+            _ = try choose(view.size)
+            return try body(view)
+        }
     }
 }
 
@@ -46,15 +60,24 @@ public struct PixelView {
     public let width: Int
     public let channels: Int
     public let pixels: UnsafeBufferPointer<UInt8>
+    /// Where they begin in the image of which they are a part.
+    public let top: Int
+    public let left: Int
 
     /// Precondition: `pixels.count == height * width * channels`.
-    public init(height: Int, width: Int, channels: Int, pixels: UnsafeBufferPointer<UInt8>) {
+    public init(
+        height: Int, width: Int, channels: Int, pixels: UnsafeBufferPointer<UInt8>, top: Int = 0, left: Int = 0
+    ) {
         precondition(pixels.count == height * width * channels)
+        self.top = top
+        self.left = left
         self.height = height
         self.width = width
         self.channels = channels
         self.pixels = pixels
     }
+
+    public var size: ImageSize { ImageSize(height: height, width: width) }
 }
 
 extension PixelImage {
@@ -62,6 +85,18 @@ extension PixelImage {
     public func withView<Result>(_ body: (PixelView) throws -> Result) rethrows -> Result {
         try pixels.withUnsafeBufferPointer {
             try body(PixelView(height: height, width: width, channels: channels, pixels: $0))
+        }
+    }
+}
+
+extension ImagePart {
+    /// Calls `body` with the part's pixels.
+    public func withView<Result>(_ body: (PixelView) throws -> Result) rethrows -> Result {
+        try image.pixels.withUnsafeBufferPointer {
+            try body(
+                PixelView(
+                    height: image.height, width: image.width, channels: image.channels, pixels: $0, top: top,
+                    left: left))
         }
     }
 }

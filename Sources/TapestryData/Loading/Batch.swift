@@ -10,6 +10,8 @@ public struct Batch: Equatable, Sendable {
     public let channels: Int
     /// The class index of each image; none where classes are not known.
     public let labels: [Int64]
+    /// What could not be read of the images that were to be in it.
+    public let unreadable: [UnreadableImage]
     /// The place of the first image in the order that the loader was given.
     public let firstIndex: Int
 }
@@ -21,7 +23,7 @@ extension Batch {
         (channels, height, width) = (image.shape[0], image.shape[1], image.shape[2])
         let (channels, area) = (channels, height * width)
         images = (0..<area * channels).map { image.elements[$0 % channels * area + $0 / channels] }
-        (count, labels, firstIndex) = (1, [], 0)
+        (count, labels, unreadable, firstIndex) = (1, [], [], 0)
     }
 
     /// The image at `index` by itself, C x H x W.

@@ -17,12 +17,13 @@ public final class Loader: Sendable {
         public var threadCount: Int
         /// The most batches made and not yet handed out.
         public var prefetchedBatches: Int
+        public var unreadable: UnreadableImagePolicy
 
         /// Preconditions: batchSize, threadCount and prefetchedBatches are positive, firstBatch and batchLimit are not
         /// negative.
         public init(
             batchSize: Int, dropsLastBatch: Bool = false, firstBatch: Int = 0, batchLimit: Int? = nil,
-            threadCount: Int = 1, prefetchedBatches: Int = 4
+            threadCount: Int = 1, prefetchedBatches: Int = 4, unreadable: UnreadableImagePolicy = .refuse
         ) {
             precondition(batchSize > 0 && threadCount > 0 && prefetchedBatches > 0)
             precondition(firstBatch >= 0 && batchLimit ?? 0 >= 0)
@@ -32,6 +33,7 @@ public final class Loader: Sendable {
             self.batchLimit = batchLimit
             self.threadCount = threadCount
             self.prefetchedBatches = prefetchedBatches
+            self.unreadable = unreadable
         }
     }
 
@@ -42,15 +44,24 @@ public final class Loader: Sendable {
     /// Starts loading the images of `dataset` in `order`.
     ///
     /// Throws: `DataError` if the images cannot become batches.
-    public init(
+    public convenience init(
         _ dataset: any ImageDataset, order: [Int], augmentation: Augmentation, seed: UInt64, epoch: Int,
         options: Options
+    ) throws(DataError) {
+        try self.init(
+            dataset, order: order, augmentation: augmentation, seed: seed, epoch: epoch, options: options,
+            replacesUnreadable: true)
+    }
+
+    private init(
+        _ dataset: any ImageDataset, order: [Int], augmentation: Augmentation, seed: UInt64, epoch: Int,
+        options: Options, replacesUnreadable: Bool
     ) throws(DataError) {
         let transform = try SampleTransform(
             augmentation, input: dataset.uniformSize, channels: dataset.channels)
         let maker = BatchMaker(
-            dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch, batchSize: options.batchSize
-        )
+            dataset: dataset, order: order, transform: transform, seed: seed, epoch: epoch,
+            batchSize: options.batchSize, unreadable: options.unreadable, replacesUnreadable: replacesUnreadable)
         // Without a sum that a huge batch size would overflow.
         let (whole, rest) = order.count.quotientAndRemainder(dividingBy: options.batchSize)
         batchCount = options.dropsLastBatch || rest == 0 ? whole : whole + 1
@@ -67,44 +78,17 @@ public final class Loader: Sendable {
         _ dataset: any ImageDataset, order: [Int], preprocessing: Preprocessing, options: Options
     ) throws(DataError) {
         try self.init(
-            dataset, order: order, augmentation: Augmentation(preprocessing), seed: 0, epoch: 0, options: options)
+            dataset, order: order, augmentation: Augmentation(preprocessing), seed: 0, epoch: 0, options: options,
+            replacesUnreadable: false)
     }
 
     deinit { cancel() }
 
-    /// The next batch, nil after the last or after `cancel()`.
+    /// The next batch, nil after the last or after `cancel()`. In evaluation one of which nothing can be read is empty.
     ///
     /// Throws: what reading an image threw, in that image's turn.
     public func next() throws -> Batch? { try queue.next() }
 
     /// Stops loading and waits until the threads have ended.
     public func cancel() { queue.cancel() }
-}
-
-/// Makes any batch of an epoch.
-struct BatchMaker: Sendable {
-    let dataset: any ImageDataset
-    let order: [Int]
-    let transform: SampleTransform
-    let seed: UInt64
-    let epoch: Int
-    let batchSize: Int
-
-    func batch(_ number: Int) throws -> Batch {
-        let indices = order[(number * batchSize)...].prefix(batchSize)
-        let size = transform.elementCount
-        let images = try [Float](unsafeUninitializedCapacity: indices.count * size) { buffer, initialized in
-            for (place, index) in indices.enumerated() {
-                var random = RandomStream(seed: seed, purpose: .augmentation, UInt64(epoch), UInt64(index))
-                try dataset.withPixels(at: index) { view in
-                    try transform.apply(to: view, using: &random, output: buffer.baseAddress! + place * size)
-                }
-            }
-            initialized = indices.count * size
-        }
-        return Batch(
-            images: images, count: indices.count, height: transform.size.height, width: transform.size.width,
-            channels: transform.channels, labels: indices.map { Int64(dataset.label(at: $0)) },
-            firstIndex: indices.startIndex)
-    }
 }

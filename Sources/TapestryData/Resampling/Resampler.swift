@@ -1,3 +1,4 @@
+import CTapestryImages
 import TapestryFormats
 
 /// Resizing 8-bit images as Pillow does, bit by bit: a pass along each axis, with rounding to 8 bits after each.
@@ -10,90 +11,62 @@ public enum Resampler {
     ///
     /// Precondition: both extents of `size` and of `image` are positive.
     public static func resize(_ image: PixelImage, to size: ImageSize, filter: ResamplingFilter) -> PixelImage {
-        precondition(size.height > 0 && size.width > 0 && image.height > 0 && image.width > 0)
-        var image = image
-        let lostRows = image.height - size.height
-        if lostRows > 0 && lostRows > 2 * (image.width - size.width) {
-            image = vertical(image, to: size.height, filter: filter)
+        if size == ImageSize(height: image.height, width: image.width) { return image }
+        return image.withView { resize(WindowedPixels($0), to: size, filter: filter) }
+    }
+
+    /// What a window shows, at `size`. Precondition: both extents of `size` and of the window are positive.
+    static func resize(_ pixels: WindowedPixels, to size: ImageSize, filter: ResamplingFilter) -> PixelImage {
+        precondition(size.height > 0 && size.width > 0 && pixels.size.height > 0 && pixels.size.width > 0)
+        let lostRows = pixels.size.height - size.height
+        let isVerticalFirst = lostRows > 0 && lostRows > 2 * (pixels.size.width - size.width)
+        guard let rows = pixels.rows, pixels.size != size else {
+            return pixels.size == size ? pixels.image() : resize(pixels.image(), to: size, filter: filter)
         }
-        if image.width != size.width { image = horizontal(image, to: size.width, filter: filter) }
-        if image.height != size.height { image = vertical(image, to: size.height, filter: filter) }
-        return image
+        let first = pass(over: rows, isVertical: isVerticalFirst, to: size, filter: filter)
+        guard let first else { return pass(over: rows, isVertical: !isVerticalFirst, to: size, filter: filter)! }
+        return first.withView { view in
+            pass(over: WindowedPixels(view).rows!, isVertical: !isVerticalFirst, to: size, filter: filter)
+        } ?? first
     }
 
-    private static let half = Int32(1) << Int32(ResamplingWeights.precision - 1)
-
-    private static func clip(_ sum: Int32) -> UInt8 {
-        UInt8(truncatingIfNeeded: min(max(sum >> Int32(ResamplingWeights.precision), 0), 255))
+    /// A pass along one axis; nil where that has the extent already.
+    private static func pass(
+        over rows: PixelRows, isVertical: Bool, to size: ImageSize, filter: ResamplingFilter
+    ) -> PixelImage? {
+        if isVertical { return rows.height == size.height ? nil : vertical(rows, to: size.height, filter: filter) }
+        return rows.width == size.width ? nil : horizontal(rows, to: size.width, filter: filter)
     }
 
-    private static func horizontal(_ image: PixelImage, to width: Int, filter: ResamplingFilter) -> PixelImage {
-        let weights = ResamplingWeights(from: image.width, to: width, filter: filter)
-        let channels = image.channels
-        let count = image.height * width * channels
+    private static func horizontal(_ rows: PixelRows, to width: Int, filter: ResamplingFilter) -> PixelImage {
+        let weights = ResamplingWeights(from: rows.width, to: width, filter: filter)
+        let count = rows.height * width * rows.channels
         let pixels = [UInt8](unsafeUninitializedCapacity: count) { output, initialized in
-            image.pixels.withUnsafeBufferPointer { input in
-                for y in 0..<image.height {
-                    let from = input.baseAddress! + y * image.width * channels
-                    let to = output.baseAddress! + y * width * channels
-                    // A constant number of channels lets the compiler keep a sum for each in a register.
-                    if channels == 3 {
-                        resampleRow(from, to: to, width: width, channels: 3, weights: weights)
-                    } else {
-                        resampleRow(from, to: to, width: width, channels: channels, weights: weights)
-                    }
-                }
+            for y in 0..<rows.height {
+                tapestry_resample_row(
+                    rows.start + y * rows.pitch, rows.width, output.baseAddress! + y * width * rows.channels, width,
+                    rows.channels, weights.taps, weights.weights, weights.stride)
             }
             initialized = count
         }
-        return PixelImage(height: image.height, width: width, channels: channels, pixels: pixels)
+        return PixelImage(height: rows.height, width: width, channels: rows.channels, pixels: pixels)
     }
 
-    @inline(__always)
-    private static func resampleRow(
-        _ row: UnsafePointer<UInt8>, to output: UnsafeMutablePointer<UInt8>, width: Int, channels: Int,
-        weights: ResamplingWeights
-    ) {
-        weights.weights.withUnsafeBufferPointer { taps in
-            for x in 0..<width {
-                let from = row + weights.starts[x] * channels
-                let tapCount = weights.counts[x]
-                let pixelTaps = taps.baseAddress! + x * weights.stride
-                for channel in 0..<channels {
-                    var sum = half
-                    for tap in 0..<tapCount { sum &+= Int32(from[tap * channels + channel]) &* pixelTaps[tap] }
-                    output[x * channels + channel] = clip(sum)
-                }
-            }
-        }
-    }
-
-    private static func vertical(_ image: PixelImage, to height: Int, filter: ResamplingFilter) -> PixelImage {
-        let weights = ResamplingWeights(from: image.height, to: height, filter: filter)
-        let rowCount = image.width * image.channels
+    private static func vertical(_ rows: PixelRows, to height: Int, filter: ResamplingFilter) -> PixelImage {
+        let weights = ResamplingWeights(from: rows.height, to: height, filter: filter)
+        let rowCount = rows.width * rows.channels
         let count = height * rowCount
+        var sums = [Int32](repeating: 0, count: rowCount)
         let pixels = [UInt8](unsafeUninitializedCapacity: count) { output, initialized in
-            image.pixels.withUnsafeBufferPointer { input in
-                weights.weights.withUnsafeBufferPointer { taps in
-                    // Tap by tap over a whole row of sums, which the compiler turns into vector instructions.
-                    var sums = [Int32](repeating: 0, count: rowCount)
-                    for y in 0..<height {
-                        let from = input.baseAddress! + weights.starts[y] * rowCount
-                        let to = output.baseAddress! + y * rowCount
-                        sums.withUnsafeMutableBufferPointer { sums in
-                            sums.update(repeating: half)
-                            for tap in 0..<weights.counts[y] {
-                                let weight = taps[y * weights.stride + tap]
-                                let row = from + tap * rowCount
-                                for x in 0..<rowCount { sums[x] &+= Int32(row[x]) &* weight }
-                            }
-                            for x in 0..<rowCount { to[x] = clip(sums[x]) }
-                        }
-                    }
+            weights.weights.withUnsafeBufferPointer { numbers in
+                for y in 0..<height {
+                    tapestry_resample_rows(
+                        rows.start, rows.pitch, output.baseAddress! + y * rowCount, rowCount, weights.taps[y],
+                        numbers.baseAddress! + y * weights.stride, &sums)
                 }
             }
             initialized = count
         }
-        return PixelImage(height: height, width: image.width, channels: image.channels, pixels: pixels)
+        return PixelImage(height: height, width: rows.width, channels: rows.channels, pixels: pixels)
     }
 }

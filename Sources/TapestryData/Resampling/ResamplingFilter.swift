@@ -1,3 +1,5 @@
+import CTapestryImages
+
 /// An interpolating kernel, stretched by the scale when shrinking (so that shrinking antialiases).
 public enum ResamplingFilter: String, Codable, CaseIterable, Sendable {
     /// 1 - |x|.
@@ -25,11 +27,10 @@ public enum ResamplingFilter: String, Codable, CaseIterable, Sendable {
 /// Source: Pillow, src/libImaging/Resample.c, `precompute_coeffs` and `normalize_coeffs_8bpc`.
 struct ResamplingWeights {
     /// The weights' fractional bits: 32 less 8 for the pixel and 2 for sums beyond it.
-    static let precision = 22
+    private static let precision = 22
 
-    private(set) var starts: [Int] = []
-    private(set) var counts: [Int] = []
-    /// `stride` weights per output, of which the first `counts[output]` are used.
+    private(set) var taps: [tapestry_taps]
+    /// `stride` weights per output, of which the first `taps[output].count` are used.
     private(set) var weights: [Int32]
     let stride: Int
 
@@ -37,23 +38,28 @@ struct ResamplingWeights {
         let scale = Double(inputCount) / Double(outputCount)
         let filterScale = max(scale, 1)
         let support = filter.support * filterScale
-        stride = Int(support.rounded(.up)) * 2 + 1
+        let stride = Int(support.rounded(.up)) * 2 + 1
+        self.stride = stride
         weights = Array(repeating: 0, count: stride * outputCount)
+        taps = Array(repeating: tapestry_taps(), count: outputCount)
         let inverseScale = 1 / filterScale
+        var shares = [Double](repeating: 0, count: stride)
         for output in 0..<outputCount {
             let center = (Double(output) + 0.5) * scale
             // Truncation, not rounding down, is the source's rule for negative numbers too.
             let start = max(Int(center - support + 0.5), 0)
             let count = min(Int(center + support + 0.5), inputCount) - start
-            var taps = (0..<count).map { filter.weight(at: (Double($0 + start) - center + 0.5) * inverseScale) }
-            let total = taps.reduce(0, +)
-            if total != 0 { taps = taps.map { $0 * (1 / total) } }
-            for (index, tap) in taps.enumerated() {
-                let scaled = tap * Double(1 << Self.precision)
-                weights[output * stride + index] = Int32(tap < 0 ? scaled - 0.5 : scaled + 0.5)
+            var total = 0.0
+            for tap in 0..<count {
+                shares[tap] = filter.weight(at: (Double(tap + start) - center + 0.5) * inverseScale)
+                total += shares[tap]
             }
-            starts.append(start)
-            counts.append(count)
+            let factor = total == 0 ? 1 : 1 / total
+            for tap in 0..<count {
+                let scaled = shares[tap] * factor * Double(1 << Self.precision)
+                weights[output * stride + tap] = Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5)
+            }
+            taps[output] = tapestry_taps(start: Int32(start), count: Int32(count))
         }
     }
 }

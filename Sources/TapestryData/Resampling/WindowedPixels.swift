@@ -1,6 +1,6 @@
 import TapestryFormats
 
-/// A crop, mirrored or not, of an image: crops and flips compose here without touching a pixel.
+/// A crop, mirrored or not, of an image of some size: crops and flips compose here, and no pixel is needed for it.
 struct PixelWindow {
     /// The window's place in the image, beyond whose edges pixels are zero.
     private(set) var top = 0
@@ -12,21 +12,25 @@ struct PixelWindow {
     private var visibleRows: Range<Int>
     private var visibleColumns: Range<Int>
 
-    /// All of an image.
-    init(_ size: ImageSize) {
-        (height, width) = (size.height, size.width)
-        visibleRows = 0..<height
-        visibleColumns = 0..<width
+    init(_ image: ImageSize) {
+        height = image.height
+        width = image.width
+        visibleRows = 0..<image.height
+        visibleColumns = 0..<image.width
     }
 
     var size: ImageSize { ImageSize(height: height, width: width) }
-    /// What of the image the window shows.
-    var rows: Range<Int> { visibleRows.clamped(to: top..<top + height) }
-    var columns: Range<Int> { visibleColumns.clamped(to: left..<left + width) }
+
+    /// The part of the image that is seen; either range may be empty.
+    var seen: PixelRegion {
+        PixelRegion(
+            rows: visibleRows.clamped(to: top..<top + height), columns: visibleColumns.clamped(to: left..<left + width))
+    }
 
     mutating func crop(_ rectangle: CropRectangle) {
-        visibleRows = rows
-        visibleColumns = columns
+        let seen = seen
+        visibleRows = seen.rows
+        visibleColumns = seen.columns
         top += rectangle.top
         left += isFlipped ? width - rectangle.left - rectangle.size.width : rectangle.left
         height = rectangle.size.height
@@ -36,25 +40,49 @@ struct PixelWindow {
     mutating func flip() { isFlipped.toggle() }
 
     /// The image's row that each of the window's shows; nil for zeros.
-    var sourceRows: [Int?] { (top..<top + height).map { rows.contains($0) ? $0 : nil } }
+    var sourceRows: [Int?] { (top..<top + height).map { seen.rows.contains($0) ? $0 : nil } }
     var sourceColumns: [Int?] {
-        let shown = (left..<left + width).map { columns.contains($0) ? $0 : nil }
+        let shown = (left..<left + width).map { seen.columns.contains($0) ? $0 : nil }
         return isFlipped ? shown.reversed() : shown
     }
 }
 
-/// A window over borrowed pixels.
+/// Rows of borrowed pixels, each `pitch` bytes after the one before.
+struct PixelRows {
+    let start: UnsafePointer<UInt8>
+    let pitch: Int
+    let height: Int
+    let width: Int
+    let channels: Int
+}
+
+/// A window over borrowed pixels, which are at least those that it shows of the image.
 struct WindowedPixels {
     private let source: PixelView
-    var window: PixelWindow
+    private let window: PixelWindow
 
-    init(_ source: PixelView) {
+    init(_ source: PixelView, _ window: PixelWindow) {
         self.source = source
-        window = PixelWindow(ImageSize(height: source.height, width: source.width))
+        self.window = window
     }
+
+    /// All of a whole image.
+    init(_ source: PixelView) { self.init(source, PixelWindow(source.size)) }
 
     var channels: Int { source.channels }
     var size: ImageSize { window.size }
+
+    /// The window's pixels as they lie in memory; nil where it is mirrored or shows what is beyond the image.
+    var rows: PixelRows? {
+        let seen = window.seen
+        guard !window.isFlipped, seen.rows.count == window.height, seen.columns.count == window.width,
+            let start = source.pixels.baseAddress
+        else { return nil }
+        let offset = (window.top - source.top) * source.width + window.left - source.left
+        return PixelRows(
+            start: start + offset * channels, pitch: source.width * channels, height: window.height,
+            width: window.width, channels: channels)
+    }
 
     /// Writes the window's pixels (height x width x channels) as `table[channel * 256 + pixel]`.
     ///
@@ -71,28 +99,28 @@ struct WindowedPixels {
     private func write<Element>(
         to output: UnsafeMutablePointer<Element>, table: UnsafePointer<Element>, channels: Int
     ) {
-        let (top, left, width, isFlipped) = (window.top, window.left, window.width, window.isFlipped)
-        let (rows, columns) = (window.rows, window.columns)
+        let seen = window.seen
+        let (width, left) = (window.width, window.left)
         let input = source.pixels.baseAddress!
+        let isFlipped = window.isFlipped
+        let before = isFlipped ? left + width - seen.columns.upperBound : seen.columns.lowerBound - left
+        let firstColumn = (isFlipped ? seen.columns.upperBound - 1 : seen.columns.lowerBound) - source.left
+        let step = isFlipped ? -channels : channels
         for y in 0..<window.height {
             let row = output + y * width * channels
-            guard rows.contains(top + y), !columns.isEmpty else {
+            guard seen.rows.contains(window.top + y), !seen.columns.isEmpty else {
                 fillZero(row, count: width, table: table, channels: channels)
                 continue
             }
-            let before = isFlipped ? left + width - columns.upperBound : columns.lowerBound - left
             fillZero(row, count: before, table: table, channels: channels)
-            var from =
-                input + ((top + y) * source.width + (isFlipped ? columns.upperBound - 1 : columns.lowerBound))
-                * channels
-            let step = isFlipped ? -channels : channels
+            var from = input + ((window.top + y - source.top) * source.width + firstColumn) * channels
             var to = row + before * channels
-            for _ in 0..<columns.count {
+            for _ in 0..<seen.columns.count {
                 for channel in 0..<channels { to[channel] = table[channel * 256 + Int(from[channel])] }
                 from += step
                 to += channels
             }
-            fillZero(to, count: width - before - columns.count, table: table, channels: channels)
+            fillZero(to, count: width - before - seen.columns.count, table: table, channels: channels)
         }
     }
 

@@ -10,19 +10,42 @@ public enum ImageDecoder {
         try decode(try InputFile.read(path, limit: fileSizeLimit), file: path)
     }
 
-    /// Decodes an image's bytes to RGB: grey is repeated, alpha dropped, 16 bits cut to their high 8. `file` names the
-    /// bytes in errors.
+    /// Decodes of the file at `path` what `choose` names once the image's height and width are known, a region of it that
+    /// is not empty, and perhaps more around it. Pixels are those of the whole image, and so are errors: damage outside
+    /// the region is found, too.
     ///
-    /// A pixel takes 3 bytes, and up to 6 more while a progressive JPEG is decoded.
+    /// Throws: as `read(_:)`, and what `choose` throws.
+    public static func readPart(
+        of path: String, _ choose: (_ height: Int, _ width: Int) throws -> PixelRegion
+    ) throws -> ImagePart {
+        try decodePart(of: try InputFile.read(path, limit: fileSizeLimit), file: path, choose)
+    }
+
+    /// Decodes an image's bytes to RGB: grey is repeated, alpha dropped, 16 bits cut to their high 8, four inks mixed as
+    /// Pillow mixes them. `file` names the bytes in errors.
+    ///
+    /// A pixel takes 3 bytes, and up to 8 more while a progressive JPEG is decoded.
     /// Throws: `FormatError`, as well for more than `pixelLimit` pixels.
     public static func decode(
         _ bytes: [UInt8], file: String, pixelLimit: Int = ImageDecoder.pixelLimit
     ) throws -> PixelImage {
+        try decodePart(of: bytes, file: file, pixelLimit: pixelLimit) { height, width in
+            PixelRegion(rows: 0..<height, columns: 0..<width)
+        }.image
+    }
+
+    /// As `readPart(of:_:)`, of an image's bytes.
+    public static func decodePart(
+        of bytes: [UInt8], file: String, pixelLimit: Int = ImageDecoder.pixelLimit,
+        _ choose: (_ height: Int, _ width: Int) throws -> PixelRegion
+    ) throws -> ImagePart {
         if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
-            return try JPEGDecoder.decode(bytes, file: file, pixelLimit: pixelLimit)
+            return try JPEGDecoder.decode(bytes, file: file, pixelLimit: pixelLimit, choose: choose)
         }
         if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
-            return try PNGDecoder.decode(bytes, file: file, pixelLimit: pixelLimit)
+            let image = try PNGDecoder.decode(bytes, file: file, pixelLimit: pixelLimit)
+            _ = try choose(image.height, image.width)
+            return ImagePart(image)
         }
         throw FormatError(file: file, offset: 0, reason: "expected a JPEG or PNG image, found \(name(of: bytes))")
     }

@@ -21,9 +21,11 @@ public struct RunFolder: Equatable, Sendable {
     public var best: String { "\(path)/best.safetensors" }
     /// What `--resume` goes on from.
     public var state: String { "\(path)/state.safetensors" }
+    /// The state that was saved before that one, for the day on which the last is damaged.
+    public var olderState: String { "\(path)/state.older.safetensors" }
 
     public var hasRun: Bool { FileManager.default.fileExists(atPath: configuration) }
-    public var hasState: Bool { FileManager.default.fileExists(atPath: state) }
+    public var hasState: Bool { [state, olderState].contains { FileManager.default.fileExists(atPath: $0) } }
 }
 
 // MARK: - The record of the epochs

@@ -20,16 +20,19 @@ public struct AtomicFile: ~Copyable {
     }
 
     /// Replaces the file at `path` by what `body` writes: at any moment, a crash included, the path holds the old file
-    /// or the new one. A symbolic link is followed; a device or a pipe is written to in place.
+    /// or the new one. A symbolic link is followed; a device or a pipe is written to in place. The old file stays at
+    /// `older`, if that is given.
     ///
     /// Throws: `WriteError`, or what `body` throws; the temporary is then removed.
-    public static func write(to path: String, _ body: (borrowing AtomicFile) throws -> Void) throws {
+    public static func write(
+        to path: String, keepingOldAt older: String? = nil, _ body: (borrowing AtomicFile) throws -> Void
+    ) throws {
         var status = stat()
         if stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG {
             return try writeInPlace(to: path, body)
         }
         let target = resolvingLink(path)
-        let temporary = "\(target).\(getpid())-\(counter.add(1, ordering: .relaxed).newValue).tmp"
+        let temporary = temporary(for: target)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw WriteError(path: path, code: errno, operation: "create") }
         do {
@@ -40,6 +43,7 @@ public struct AtomicFile: ~Copyable {
                     throw WriteError(path: path, code: errno, operation: "synchronise")
                 }
             }
+            if let older { try keep(target, at: older) }
             guard rename(temporary, target) == 0 else {
                 throw WriteError(path: path, code: errno, operation: "rename")
             }
@@ -63,6 +67,25 @@ public struct AtomicFile: ~Copyable {
     public static func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
 
     private static let counter = Atomic<Int>(0)
+
+    private static func temporary(for target: String) -> String {
+        "\(target).\(getpid())-\(counter.add(1, ordering: .relaxed).newValue).tmp"
+    }
+
+    /// Gives the file a second name in the place of the one that has it. Where a file system knows no second names, it
+    /// loses the first one, for the moment until the new file has that.
+    private static func keep(_ target: String, at older: String) throws(WriteError) {
+        let temporary = temporary(for: older)
+        if link(target, temporary) == 0 {
+            let status = rename(temporary, older)
+            let code = errno
+            // Two names of one file are not renamed into each other.
+            unlink(temporary)
+            guard status == 0 else { throw WriteError(path: older, code: code, operation: "rename") }
+        } else if errno != ENOENT, rename(target, older) != 0 {
+            throw WriteError(path: older, code: errno, operation: "rename")
+        }
+    }
 
     /// Renaming over a device would replace it for everyone, so its bytes go into it.
     private static func writeInPlace(to path: String, _ body: (borrowing AtomicFile) throws -> Void) throws {

@@ -3,14 +3,15 @@ import TapestryCore
 /// Which tensors of a safetensors file are packed and how: its metadata `tapestry.packed`, a JSON object with a member for
 /// each of them.
 ///
-///     {"conv.weight":{"form":"ternary","shape":[16,16,3,3],"sha256":"…"}}
+///     {"conv.weight":{"form":"ternary","shape":[16,16,3,3]}}
 ///
-/// The digest is that of the unpacked elements' bytes, as a safetensors file has them: 64 digits, lower case.
+/// Files from before all tensors had digests (`FileDigests`) have a third member, `sha256`: that of the unpacked elements'
+/// bytes, as a safetensors file has them, in 64 digits, lower case.
 struct PackedIndex {
     struct Entry: Equatable {
         let form: PackedTensor.Form
         let shape: Shape
-        let digest: String
+        var digest: String?
     }
 
     static let key = "tapestry.packed"
@@ -39,8 +40,8 @@ struct PackedIndex {
     }
 
     private static func entry(_ value: JSONValue, failure: (String) -> FormatError) throws -> Entry {
-        guard case .object(let members) = value, members.count == 3 else {
-            throw failure("expected form, shape and sha256, found others")
+        guard case .object(let members) = value, (2...3).contains(members.count) else {
+            throw failure("expected form and shape, found others")
         }
         let fields = Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) })
         guard case .string(let name)? = fields["form"], let form = PackedTensor.Form(rawValue: name) else {
@@ -52,6 +53,7 @@ struct PackedIndex {
         else {
             throw failure("expected a shape of 1 to \(UInt32.max) elements, found another")
         }
+        guard members.count == 3 else { return Entry(form: form, shape: Shape(dimensions)) }
         guard case .string(let digest)? = fields["sha256"] else { throw failure("expected a sha256, found none") }
         return Entry(form: form, shape: Shape(dimensions), digest: digest)
     }
@@ -60,8 +62,7 @@ struct PackedIndex {
     var text: String {
         let members = entries.sorted { $0.key < $1.key }.map { name, entry in
             let shape = entry.shape.dimensions.map(String.init).joined(separator: ",")
-            return "\(JSONText.quoted(name)):{\"form\":\"\(entry.form.rawValue)\",\"shape\":[\(shape)],"
-                + "\"sha256\":\"\(entry.digest)\"}"
+            return "\(JSONText.quoted(name)):{\"form\":\"\(entry.form.rawValue)\",\"shape\":[\(shape)]}"
         }
         return "{\(members.joined(separator: ","))}"
     }

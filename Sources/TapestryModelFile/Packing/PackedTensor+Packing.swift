@@ -82,7 +82,7 @@ package struct PackableContent {
 
 extension PackedTensor {
     /// About what a packed tensor's entry in the metadata takes beside its name.
-    private static let entryByteCount = 128
+    private static let entryByteCount = 64
 
     /// The smallest form that `packing` allows; nil where the elements' own bytes are fewer.
     init?(_ tensor: Tensor<Float>, _ packing: Packing, budget: inout ExpansionBudget) {

@@ -3,7 +3,8 @@ import TapestryCore
 /// Named tensors and a map of strings in one file, huggingface's safetensors format: the header's length as a
 /// little-endian 64-bit integer, a JSON header, the tensors' bytes (little-endian, row-major) without gaps.
 ///
-/// Tensors that are packed (see `Packing`) are unpacked when they are read: nobody else has to know.
+/// Tensors that are packed (see `Packing`) are unpacked when they are read: nobody else has to know. What is written has
+/// digests (see `FileDigests`), which are checked where a file has them.
 public struct SafetensorsFile: Equatable, Sendable {
     public typealias Entry = NamedTensor
 
@@ -24,20 +25,32 @@ public struct SafetensorsFile: Equatable, Sendable {
     /// Reads the file at `path`; F16, BF16 and F64 become 32-bit floating point.
     ///
     /// Throws: `InputNotFound`; `FormatError` if the file is not whole, the header not strict JSON, a type not among
-    /// F32 F64 F16 BF16 I64 I32 I16 I8 U8 BOOL, the tensors' ranges do not tile the data, or a packed tensor is not the one
-    /// that was packed.
+    /// F32 F64 F16 BF16 I64 I32 I16 I8 U8 BOOL, the tensors' ranges do not tile the data, or bytes are not those that were
+    /// written: it names the tensor, or the header.
     public static func read(_ path: String) throws -> SafetensorsFile {
         let (file, header) = try open(path)
         var unpacker = try Unpacker(header, path: path)
         let tensors = try header.entries.map { entry in
-            if let tensor = try unpacker.tensor(of: entry, in: file) { return Entry(name: entry.name, tensor: tensor) }
-            let layout = StridedLayout(rowMajor: entry.shape)
-            return Entry(name: entry.name, tensor: try StoredTensor(entry.type, layout, of: file, at: entry.offset))
+            let packed = try unpacker.tensor(of: entry, in: file)
+            return Entry(name: entry.name, tensor: try packed ?? checkedTensor(of: entry, in: file))
         }
         var result = SafetensorsFile(metadata: header.metadata, tensors: tensors)
         result.metadata[PackedIndex.key] = nil
         result.packedSizes = unpacker.sizes
         return result
+    }
+
+    private static func checkedTensor(of entry: SafetensorsHeader.Entry, in file: InputFile) throws -> StoredTensor {
+        // Elements that are widened, or may be none at all, are no longer the bytes that were in the file.
+        let isKept = entry.type.isStored && entry.type != .bool
+        if entry.digest != nil, !isKept {
+            try file.bytes(at: entry.offset, count: entry.byteCount).withUnsafeBytes {
+                try entry.check($0, in: file.path)
+            }
+        }
+        let tensor = try StoredTensor(entry.type, StridedLayout(rowMajor: entry.shape), of: file, at: entry.offset)
+        if isKept { try tensor.withBytes { try entry.check($0, in: file.path) } }
+        return tensor
     }
 
     /// The element type that each tensor of the file at `path` is stored in, as the format calls it: `F16`; `F32` for one
@@ -81,10 +94,11 @@ public struct SafetensorsFile: Equatable, Sendable {
     /// the order given and metadata by key.
     ///
     /// Preconditions: names are distinct and not `__metadata__`. Throws: `WriteError`.
-    public func write(to path: String) throws {
+    public func write(to path: String, keepingOldAt older: String? = nil) throws {
         precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors have one name")
-        let header = header()
-        try AtomicFile.write(to: path) { output in
+        var header = header(digests: FileDigests.members(for: tensors))
+        FileDigests.sealHeader(&header)
+        try AtomicFile.write(to: path, keepingOldAt: older) { output in
             try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try output.write($0) }
             try header.withUnsafeBytes { try output.write($0) }
             for entry in tensors { try entry.tensor.withBytes { try output.write($0) } }
@@ -92,14 +106,16 @@ public struct SafetensorsFile: Equatable, Sendable {
     }
 
     /// What `write` writes.
-    public var byteCount: Int { 8 + header().count + tensors.reduce(0) { $0 + $1.tensor.byteCount } }
+    public var byteCount: Int {
+        header(digests: FileDigests.placeholders(for: tensors)).count + 8
+            + tensors.reduce(0) { $0 + $1.tensor.byteCount }
+    }
 
-    private func header() -> [UInt8] {
-        var members: [String] = []
-        if !metadata.isEmpty {
-            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(JSONText.quoted($0)):\(JSONText.quoted($1))" }
-            members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
-        }
+    private func header(digests: [(key: String, value: String)]) -> [UInt8] {
+        // Digests that stand in the metadata already are those of another file.
+        let others = metadata.filter { !FileDigests.keys.contains($0.key) }.sorted { $0.key < $1.key }
+        let pairs = (digests + others).map { "\(JSONText.quoted($0)):\(JSONText.quoted($1))" }
+        var members = ["\"__metadata__\":{\(pairs.joined(separator: ","))}"]
         var offset = 0
         for entry in tensors {
             precondition(entry.name != "__metadata__", "a tensor has the name of the metadata")

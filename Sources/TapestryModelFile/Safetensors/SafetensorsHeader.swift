@@ -11,6 +11,8 @@ struct SafetensorsHeader {
         /// Offset of the first byte in the file.
         let offset: Int
         let byteCount: Int
+        /// Of the bytes, in files that have digests.
+        fileprivate(set) var digest: String?
     }
 
     private(set) var metadata: [String: String] = [:]
@@ -22,8 +24,17 @@ struct SafetensorsHeader {
 
     /// Precondition: `bytes` are the header's, from offset 8 of a file of `fileSize` bytes.
     ///
-    /// Throws: `FormatError`.
+    /// Throws: `FormatError`, whose reason begins with "header".
     init(_ bytes: [UInt8], file: String, fileSize: Int) throws {
+        do {
+            try FileDigests.checkHeader(bytes, file: file)
+            try parse(bytes, file: file, fileSize: fileSize)
+        } catch let error as FormatError {
+            throw FormatError(file: file, offset: error.offset, reason: "header: \(error.reason)")
+        }
+    }
+
+    private mutating func parse(_ bytes: [UInt8], file: String, fileSize: Int) throws {
         var parser = JSONParser(file: file, bytes: bytes, base: 8, rules: .header)
         guard case .object(let members) = try parser.parse() else {
             throw FormatError(file: file, offset: 8, reason: "expected an object as header, found another value")
@@ -54,6 +65,9 @@ struct SafetensorsHeader {
                 file: file, offset: end,
                 reason: "expected the end of the file after the last tensor, found \(fileSize - end) more bytes")
         }
+        let digests = try FileDigests.tensorDigests(metadata, count: entries.count, header: bytes, file: file)
+        for (index, digest) in (digests ?? []).enumerated() { entries[index].digest = digest }
+        for key in FileDigests.keys { metadata[key] = nil }
     }
 
     private static func metadata(_ value: JSONValue, file: String) throws -> [String: String] {
@@ -101,5 +115,20 @@ struct SafetensorsHeader {
         }
         return Entry(
             name: name, type: type, shape: Shape(dimensions), offset: start + range[0], byteCount: byteCount)
+    }
+}
+
+extension SafetensorsHeader.Entry {
+    /// Checks the bytes of the tensor in the file at `path`, where there is a digest of them.
+    ///
+    /// Throws: `FormatError` that names the tensor.
+    func check(_ bytes: UnsafeRawBufferPointer, in path: String) throws {
+        guard let digest else { return }
+        let found = FileDigests.digest(of: bytes)
+        guard found == digest else {
+            throw FormatError(
+                file: path, offset: offset,
+                reason: "tensor '\(name)': \(FileDigests.mismatch("data", digest, found))")
+        }
     }
 }

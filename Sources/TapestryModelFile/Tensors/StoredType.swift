@@ -21,6 +21,14 @@ package enum StoredType: String, CaseIterable, Sendable {
         }
     }
 
+    /// Whether a `StoredTensor` has elements of this type.
+    package var isStored: Bool {
+        switch self {
+        case .float64, .float16, .bfloat16: false
+        case .float32, .int64, .int32, .int16, .int8, .uint8, .bool: true
+        }
+    }
+
     /// What an element takes in memory, once it is widened.
     package var memoryByteCount: Int {
         switch self {

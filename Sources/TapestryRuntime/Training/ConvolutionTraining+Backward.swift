@@ -25,7 +25,8 @@ extension ConvolutionTraining {
     public typealias GradientSums = (sums: [Double], products: [Double])
 
     /// The gradients of the weights, which go to `weightGradient`, and of the input, where it is asked for, from that of
-    /// the output, `dy`; all other arguments as they were given to `run`.
+    /// the output, `dy`; all other arguments as they were given to `run`. Precondition: `givesInputGradient`, where it
+    /// is asked for.
     ///
     /// Returns the sums for the batch norm through which the input was read, where means were given.
     public func runBackward(
@@ -33,6 +34,7 @@ extension ConvolutionTraining {
         images batch: Int, weightGradient: UnsafeMutablePointer<Float>, inputGradient: InputGradient?,
         _ team: TrainingTeam
     ) -> GradientSums? {
+        precondition(inputGradient == nil || givesInputGradient)
         let packed = inputGradient == nil ? [] : packMirrored(weights, team)
         let parts = partCount(batch)
         let channels = convolution.inputChannels

@@ -61,6 +61,10 @@ public final class ConvolutionTraining: Sendable {
         products = WeightGradientPlan(convolution, layouts, kernels: instructionSet.kernels.pointee)
     }
 
+    /// Whether there are kernels for the gradient of the input too: not for an odd number of channels in bf16, which a
+    /// network's images may have.
+    public var givesInputGradient: Bool { convolution.inputChannels % instructionSet.wordElements == 0 }
+
     var kernels: tk_kernels { instructionSet.kernels.pointee }
     var elementSize: Int { instructionSet.precision.elementSize }
 

@@ -28,7 +28,9 @@ final class NativeLayers {
                 let plan = ConvolutionTraining(
                     convolution, inputSize: Size(height: input[1], width: input[2]),
                     outputSize: Size(height: output[1], width: output[2]), instructionSet: instructionSet)
-                if let plan, engine.takes(plan) { plans[precision] = plan }
+                // Nobody trains images.
+                guard let plan, plan.givesInputGradient || node.inputs[0] == Graph.inputName else { continue }
+                if engine.takes(plan) { plans[precision] = plan }
             }
             if plans.count == sets.count { layers[node.name] = plans }
         }
@@ -99,6 +101,11 @@ extension NativeLayers {
             try above.stored(as: type)
         }
         let needsInput = x.sources.contains { $0.requiresGrad }
+        guard !needsInput || plan.givesInputGradient else {
+            throw TorchError(
+                operation: "TapestryConvolution",
+                message: "no gradient of \(plan.convolution.inputChannels) channels in bfloat16; use --engine torch")
+        }
         let dx = needsInput ? try TorchTensor.empty(x.raw.shape, as: type, memoryFormat: .channelsLast) : nil
         let dw = try weight.emptyLike()
         let sums = plan.runBackward(

@@ -13,6 +13,8 @@ extension TorchNetwork {
         let node = graph.nodes[index]
         let position = plan.inputs[index][0]
         let x = values[position]!
+        // Kernels have nothing to start with there.
+        guard x.raw.shape[0] > 0 else { return nil }
         switch node.operation {
         case .convolution(let convolution):
             guard native.contains(node.name) else { return nil }

@@ -22,17 +22,22 @@ public struct Evaluator {
     private let batchSize: Int
     private let precision: RunConfiguration.Precision
     private let sampler: Sampler
+    private let unreadable: UnreadableImages?
 
+    /// Images that cannot be read are counted by `unreadable` and left out; without it, they are an error.
+    ///
     /// Precondition: `batchSize > 0`.
     public init(
         _ dataset: any ImageDataset, preprocessing: Preprocessing, batchSize: Int,
-        precision: RunConfiguration.Precision = .fp32, sampler: Sampler = Sampler()
+        precision: RunConfiguration.Precision = .fp32, sampler: Sampler = Sampler(),
+        unreadable: UnreadableImages? = nil
     ) {
         self.dataset = dataset
         self.preprocessing = preprocessing
         self.batchSize = batchSize
         self.precision = precision
         self.sampler = sampler
+        self.unreadable = unreadable
     }
 
     /// Runs all images (of this process's share) through the network in evaluation mode. `advance` is told how many are
@@ -43,9 +48,12 @@ public struct Evaluator {
         let start = ContinuousClock.now
         let loader = try Loader(
             dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
-            options: .init(batchSize: batchSize, threadCount: loadingThreads))
+            options: .init(
+                batchSize: batchSize, threadCount: loadingThreads, unreadable: unreadable?.policy ?? .refuse))
         var tally = EvaluationTally()
         while let batch = try loader.next() {
+            try unreadable?.add(batch.unreadable)
+            if batch.count == 0 { continue }
             let (images, labels) = try batch.tensors(on: network.device)
             try Torch.withoutGradients {
                 try tally.add(network, images: images, labels: labels, precision: precision)

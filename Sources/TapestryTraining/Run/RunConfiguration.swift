@@ -36,6 +36,8 @@ public struct RunConfiguration: Equatable, Sendable {
     public var trainingLimit: Int?
     /// Take only the first images of the test split.
     public var testLimit: Int?
+    /// How many images may be unreadable; nil for `UnreadableImages.defaultLimit`.
+    public var unreadableLimit: Int?
 
     public var seed: UInt64 = 1
     public var initialWeights = InitialWeights.random

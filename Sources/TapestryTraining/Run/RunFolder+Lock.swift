@@ -17,7 +17,7 @@ extension RunFolder {
         let lock = try Lock(path)
         for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
             let file = "\(path)/\(name)"
-            let isOurs = [configuration, metrics, last, best, state].contains { file.hasPrefix("\($0).") }
+            let isOurs = [configuration, metrics, last, best, state, olderState].contains { file.hasPrefix("\($0).") }
             if isOurs, name.hasSuffix(".tmp") { unlink(file) }
         }
         return lock

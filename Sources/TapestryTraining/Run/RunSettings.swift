@@ -22,6 +22,7 @@ extension RunConfiguration {
         .choice("dataset", \.dataset),
         .optionalInteger("limit-train", \.trainingLimit, in: 1...Int.max),
         .optionalInteger("limit-test", \.testLimit, in: 1...Int.max),
+        .optionalInteger("limit-unreadable", \.unreadableLimit, in: 0...Int.max),
         seedField,
         .choice("initial-weights", \.initialWeights),
         modelField,

@@ -49,8 +49,9 @@ extension Trainer {
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: segment.batches.lowerBound,
                 batchLimit: segment.batches.count, threadCount: loadingThreads,
-                prefetchedBatches: 2 * loadingThreads + 2))
+                prefetchedBatches: 2 * loadingThreads + 2, unreadable: unreadable.policy))
         while let batch = try loader.next() {
+            try unreadable.add(batch.unreadable)
             try take(try batch.tensors(on: step.network.device), count: batch.count, since: &start)
         }
     }
@@ -147,7 +148,7 @@ extension Trainer {
         guard configuration.recipe.isTested(afterEpoch: epoch) else { return nil }
         let evaluator = Evaluator(
             data.test, preprocessing: data.preprocessing, batchSize: configuration.recipe.testBatchSize,
-            precision: configuration.precision, sampler: sampler)
+            precision: configuration.precision, sampler: sampler, unreadable: unreadable)
         do {
             let result = try evaluator.evaluate(step.network, loadingThreads: loadingThreads) { done in
                 observer?.evaluationDidAdvance(epoch: epoch, done: done, total: data.test.count)
@@ -164,11 +165,13 @@ extension Trainer {
 // MARK: - Saving
 
 extension Trainer {
+    /// The state before stays beside it; but a damaged one does not take the place of a sound one.
     private func saveState() throws {
         guard sampler.rank == 0 else { return }
         let state = try step.state(at: position)
         try requireFinite(state.weights)
-        try state.write(to: folder.state)
+        try state.write(to: folder.state, keepingOldAt: damage == nil ? folder.olderState : nil)
+        damage = nil
     }
 
     /// A step can spoil parameters after its own loss was fine: such weights never replace sound ones.
@@ -181,7 +184,7 @@ extension Trainer {
         }
     }
 
-    private func facts(_ epoch: EpochMetrics) -> [String: String] {
+    func facts(_ epoch: EpochMetrics) -> [String: String] {
         var facts = [
             "architecture": configuration.architecture,
             "method": configuration.methodText,

@@ -23,10 +23,16 @@ public final class Trainer {
     let data: TrainingData
     /// Where a GPU makes its batches itself.
     let deviceBatches: DeviceBatches?
+    /// Of both splits, as far as this process has met them.
+    lazy var unreadable = UnreadableImages(limit: configuration.unreadableLimit ?? UnreadableImages.defaultLimit) {
+        [weak self] image in self?.observer?.imageIsUnreadable(image)
+    }
     let step: TrainingStep
     let plan: StepPlan
     var position: TrainingState.Position
     var metrics: [EpochMetrics]
+    /// Why the run goes on from the state before the last; nil where that is sound.
+    var damage: String?
 
     /// Prepares a new run in `folder`, or with `resuming` the one that is there.
     ///
@@ -59,7 +65,9 @@ public final class Trainer {
             ? nil : try DeviceBatches(data.training, augmentation: data.augmentation, on: device)
         plan = try StepPlan(
             imageCount: sampler.trainingCount(of: data.training.count), recipe: configuration.recipe)
-        let saved = resuming && folder.hasState ? try TrainingState(readingFrom: folder.state) : nil
+        let latest = resuming ? try TrainingState.latest(in: folder) : nil
+        let saved = latest?.state
+        damage = latest?.damage
         let state =
             try saved ?? TrainingState(startingWith: configuration, model?(), worldSize: sampler.worldSize)
         let network = try TorchNetwork(
@@ -101,7 +109,7 @@ public final class Trainer {
     /// Throws `RunError.diverged`, `WriteError`, and what reading the data throws; the folder then holds the last state
     /// that was saved.
     public func run() throws -> TrainingOutcome {
-        try announce()
+        try announce(warnings: try recover())
         do {
             if position.epoch == 0, position.step == 0 { try begin() }
             while position.epoch < configuration.recipe.epochs, !hasReachedTarget {
@@ -123,7 +131,7 @@ public final class Trainer {
         return best >= target
     }
 
-    private func announce() throws {
+    private func announce(warnings: [String]) throws {
         let count = try Count(step.network.graph)
         observer?.trainingWillStart(
             RunSummary(
@@ -131,7 +139,7 @@ public final class Trainer {
                 nativeConvolutions: step.network.nativeConvolutions.count,
                 convolutions: step.network.graph.convolutionCount,
                 trainingImages: data.training.count, testImages: data.test.count, loadingThreads: loadingThreads,
-                finishedEpochs: position.epoch, finishedSteps: position.step))
+                finishedEpochs: position.epoch, finishedSteps: position.step, warnings: warnings))
     }
 
     /// An interruption was asked for, and the state is saved.

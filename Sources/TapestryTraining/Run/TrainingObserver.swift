@@ -1,3 +1,4 @@
+import TapestryData
 import TapestryFormats
 
 /// Who is told how a run goes: the command line, a notebook, a test.
@@ -6,8 +7,14 @@ public protocol TrainingObserver: AnyObject {
     func trainingDidStep(_ progress: StepProgress)
     /// `done` of `total` test images have been evaluated after `epoch` (from 1; 0 for the untrained network).
     func evaluationDidAdvance(epoch: Int, done: Int, total: Int)
+    /// An image cannot be read, and the run does without it; called once for each.
+    func imageIsUnreadable(_ image: UnreadableImage)
     /// Also called for epoch 0, where the untrained network is tested.
     func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool)
+}
+
+extension TrainingObserver {
+    public func imageIsUnreadable(_ image: UnreadableImage) {}
 }
 
 /// What a run is about to do.
@@ -25,6 +32,8 @@ public struct RunSummary: Sendable {
     /// Epochs and steps done before, by the run that this one resumes.
     public let finishedEpochs: Int
     public let finishedSteps: Int
+    /// What was found damaged in the folder of the run that this one resumes, and what becomes of it, a line each.
+    public let warnings: [String]
 }
 
 /// Where a run is after a step.

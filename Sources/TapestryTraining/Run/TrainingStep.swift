@@ -1,4 +1,5 @@
 import TapestryCore
+import struct TapestryFormats.TrainingState
 import TapestryTorch
 
 /// A network, its optimiser and the average of its parameters, and the step that moves all three.

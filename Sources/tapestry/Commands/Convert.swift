@@ -196,10 +196,16 @@ extension Convert {
             for: opened.dataset, of: opened.kind, classifier: classifier, asked: normalizationArguments.normalize,
             path: title)
         let count = min(dataArguments.limitTest ?? 16, opened.dataset.count)
+        let notes = UnreadableNotes()
+        let unreadable = UnreadableImages(
+            limit: dataArguments.limitUnreadable ?? UnreadableImages.defaultLimit, notice: notes.add)
         let loader = try Loader(
             opened.dataset, order: Array(0..<count), preprocessing: preprocessing,
-            options: .init(batchSize: count, threadCount: 1))
-        return try loader.next().map { batch in (0..<batch.count).map(batch.image) } ?? []
+            options: .init(batchSize: count, unreadable: unreadable.policy))
+        guard let batch = try loader.next() else { return [] }
+        try unreadable.add(batch.unreadable)
+        notes.conclude("left out")
+        return (0..<batch.count).map(batch.image)
     }
 
     private func certificate(

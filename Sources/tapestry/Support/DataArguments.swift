@@ -17,13 +17,22 @@ struct DataArguments: ParsableArguments {
     @Option(help: "Test on the first so many images only.", transform: Positive.imageCount)
     var limitTest: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Do without so many images of a folder that cannot be read, each named; by default"
+                + " \(UnreadableImages.defaultLimit). One more is an error.", valueName: "n"),
+        transform: Whole.number)
+    var limitUnreadable: Int?
+
     /// The test images that the options name.
     ///
     /// Throws: `CommandFailure` without --data; what opening the data set throws.
     func testImages() throws -> TestImages {
         guard let data else { throw CommandFailure.missingData }
         let (kind, dataset) = try DatasetKind.open(dataset, directory: data, split: .test)
-        return TestImages(kind: kind, dataset: limitTest.map { DatasetSubset(dataset, first: $0) } ?? dataset)
+        return TestImages(
+            kind: kind, dataset: limitTest.map { DatasetSubset(dataset, first: $0) } ?? dataset,
+            unreadableLimit: limitUnreadable ?? UnreadableImages.defaultLimit)
     }
 
     /// A path as a run's record keeps it, which another working directory does not change.
@@ -36,6 +45,7 @@ struct DataArguments: ParsableArguments {
 struct TestImages {
     let kind: DatasetKind
     let dataset: any ImageDataset
+    let unreadableLimit: Int
 
     /// What a network for them needs to be.
     var networkOptions: NetworkOptions { kind.networkOptions(of: dataset) }

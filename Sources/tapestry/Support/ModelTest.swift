@@ -71,11 +71,18 @@ struct ModelTest {
         }
         let loader = try Loader(
             images.dataset, order: Array(0..<count), preprocessing: preprocessing,
-            options: .init(batchSize: batchSize))
+            options: .init(batchSize: batchSize, unreadable: .skip(limit: images.unreadableLimit)))
         var tallies = subjects.map { _ in Tally() }
         let bar = ProgressBar(title, total: count, unit: "images")
-        defer { bar.finish() }
+        let notes = UnreadableNotes { bar.finish() }
+        let unreadable = UnreadableImages(limit: images.unreadableLimit, notice: notes.add)
+        defer {
+            bar.finish()
+            notes.conclude("left out")
+        }
         while let batch = try loader.next() {
+            try unreadable.add(batch.unreadable)
+            if batch.count == 0 { continue }
             var logits: [[Double]] = []
             for (index, network) in networks.enumerated() {
                 let start = ContinuousClock.now

@@ -76,10 +76,12 @@ struct RunGrid {
         }
     }
 
-    /// What the cell was begun with, with which what is asked for now must agree; the data may have moved.
+    /// What the cell was begun with, with which what is asked for now must agree; the data may have moved, and how many
+    /// images may be unreadable changes no result.
     private func resumed(_ cell: Cell, in folder: RunFolder) throws -> RunConfiguration {
         var recorded = try RunConfiguration(readingFrom: folder.configuration)
         recorded.data = cell.configuration.data
+        recorded.unreadableLimit = cell.configuration.unreadableLimit
         var asked = cell.configuration
         asked.threads = recorded.threads
         if let difference = asked.firstDifference(from: recorded) {
@@ -111,6 +113,7 @@ extension RunConfiguration {
         seed = named.seed
         threads = computing.threads.budget.count
         testLimit = data.limitTest
+        unreadableLimit = data.limitUnreadable
         computing.apply(to: &self)
         // How images become the model's inputs is the model's own.
         if let normalization = model.facts["normalization"] { self.recipe.normalization = normalization }

@@ -44,6 +44,7 @@ extension Scale {
         configuration.threads = computing.threads.budget.count
         configuration.trainingLimit = runArguments.limitTrain
         configuration.testLimit = dataArguments.limitTest
+        configuration.unreadableLimit = dataArguments.limitUnreadable
         computing.apply(to: &configuration)
         try recipeArguments.apply(to: &configuration)
         return RunGrid.Cell(name: "a\(pair.alpha)-b\(pair.beta)", configuration: configuration)

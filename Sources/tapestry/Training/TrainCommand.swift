@@ -82,8 +82,9 @@ extension Train {
         }
         try apply(to: &asked)
         var resumed = recorded
-        // The data may have moved.
+        // The data may have moved, and how many images may be unreadable changes no result.
         resumed.data = asked.data
+        resumed.unreadableLimit = asked.unreadableLimit
         if let difference = asked.firstDifference(from: resumed) {
             throw RunError.conflict(
                 setting: difference.key, recorded: difference.theirs, given: difference.ours)
@@ -99,6 +100,7 @@ extension Train {
         }
         configuration.trainingLimit = runArguments.limitTrain ?? configuration.trainingLimit
         configuration.testLimit = dataArguments.limitTest ?? configuration.testLimit
+        configuration.unreadableLimit = dataArguments.limitUnreadable ?? configuration.unreadableLimit
         computing.apply(to: &configuration)
         try recipeArguments.apply(to: &configuration)
     }

@@ -1,4 +1,5 @@
 #if TAPESTRY_TORCH
+import TapestryData
 import TapestryFormats
 import TapestryTraining
 
@@ -7,6 +8,7 @@ final class TrainingReporter: TrainingObserver {
     private var bar: ProgressBar?
     private var barEpoch = 0
     private var evaluated = 0
+    private lazy var unreadable = UnreadableNotes { [unowned self] in clear() }
 
     func trainingWillStart(_ summary: RunSummary) {
         let configuration = summary.configuration
@@ -15,6 +17,7 @@ final class TrainingReporter: TrainingObserver {
                 + " parameters, \(summary.macs.grouped) multiply-adds; \(summary.trainingImages.grouped) images to"
                 + " train on, \(summary.testImages.grouped) to test on; \(configuration.precision.rawValue) on"
                 + " \(configuration.device), " + summary.engineText)
+        for warning in summary.warnings { Console.note("warning: \(warning)") }
         if summary.finishedEpochs > 0 || summary.finishedSteps > 0 {
             Console.note(
                 "resuming after \(summary.finishedEpochs) epochs and \(summary.finishedSteps) steps")
@@ -43,8 +46,11 @@ final class TrainingReporter: TrainingObserver {
         evaluated = done
     }
 
+    func imageIsUnreadable(_ image: UnreadableImage) { unreadable.add(image) }
+
     func epochDidEnd(_ metrics: EpochMetrics, isBest: Bool) {
         clear()
+        unreadable.conclude("replaced by others in training, and left out in tests")
         evaluated = 0
         var parts: [String] = []
         if let training = metrics.training {

@@ -9,18 +9,8 @@ import TapestryRuntime
 struct TuningStore {
     private let folder: URL
 
-    /// In `TAPESTRY_HOME`, or where caches of this user are.
     init(environment: [String: String] = ProcessInfo.processInfo.environment) {
-        let home: URL
-        if let named = environment["TAPESTRY_HOME"], !named.isEmpty {
-            home = URL(fileURLWithPath: named)
-        } else {
-            let caches =
-                environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : URL(fileURLWithPath: $0) }
-                ?? FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".cache")
-            home = caches.appendingPathComponent("tapestry")
-        }
-        folder = home.appendingPathComponent("tunings")
+        folder = URL(fileURLWithPath: CacheFolder.path(environment: environment)).appendingPathComponent("tunings")
     }
 
     /// Whether nothing has ever been kept.

@@ -1,23 +1,25 @@
-import Foundation
 import TapestryCore
-import TapestryFormats
 
 /// All that a run needs to go on as if it had never stopped, in one file, so that its parts cannot disagree.
-struct TrainingState {
+package struct TrainingState {
     /// Where in the run, and the sums of the epoch so far.
-    struct Position: Codable, Equatable {
+    package struct Position: Codable, Equatable {
         /// The epoch to go on with, from 0.
-        var epoch = 0
+        package var epoch = 0
         /// Steps of that epoch already taken.
-        var step = 0
-        var lossSum = 0.0
-        var correct = 0
-        var images = 0
-        var seconds = 0.0
+        package var step = 0
+        package var lossSum = 0.0
+        package var correct = 0
+        package var images = 0
+        package var seconds = 0.0
         /// The best test accuracy so far, in per cent.
-        var bestTop1: Double?
+        package var bestTop1: Double?
         /// The processes that train together; another number has another order of images.
-        var worldSize = 1
+        package var worldSize = 1
+
+        package init(epoch: Int = 0, bestTop1: Double? = nil, worldSize: Int = 1) {
+            (self.epoch, self.bestTop1, self.worldSize) = (epoch, bestTop1, worldSize)
+        }
 
         /// Whether a run can have been there.
         var isPossible: Bool {
@@ -26,22 +28,23 @@ struct TrainingState {
         }
     }
 
-    var position: Position
-    var graph: Graph
-    var weights: Weights
+    package var position: Position
+    package var graph: Graph
+    package var weights: Weights
     /// The values of the optimiser, of the moving average and of quantised layers, by kind and by state-dict key.
-    var optimizer: [String: [String: Tensor<Float>]]
-    var averages: [String: [String: Tensor<Float>]]
-    var ternarization: [String: [String: Tensor<Float>]]
+    package var optimizer: [String: [String: Tensor<Float>]]
+    package var averages: [String: [String: Tensor<Float>]]
+    package var ternarization: [String: [String: Tensor<Float>]]
 
     private static let version = "1"
     private static let prefixes = (
         weights: "weights/", optimizer: "optimizer/", averages: "averages/", ternarization: "ternarization/"
     )
 
-    func write(to path: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
+    /// Writes the file whole or not at all. What was at `path` stays at `older`, if that is given.
+    ///
+    /// Throws: `WriteError`.
+    package func write(to path: String, keepingOldAt older: String? = nil) throws {
         var tensors: [NamedTensor] = []
         func append(_ values: [String: Tensor<Float>], _ prefix: String) {
             for (name, tensor) in values.sorted(by: { $0.key < $1.key }) {
@@ -62,14 +65,14 @@ struct TrainingState {
         }
         let metadata = [
             "tapestry.state": Self.version,
-            "tapestry.graph": String(decoding: try encoder.encode(graph), as: UTF8.self),
-            "tapestry.position": String(decoding: try encoder.encode(position), as: UTF8.self),
+            "tapestry.graph": try JSONCoding.text(of: graph),
+            "tapestry.position": try JSONCoding.text(of: position),
         ]
-        try SafetensorsFile(metadata: metadata, tensors: tensors).write(to: path)
+        try SafetensorsFile(metadata: metadata, tensors: tensors).write(to: path, keepingOldAt: older)
     }
 
-    /// Throws `FormatError` for anything that is not a state that this version wrote.
-    init(readingFrom path: String) throws {
+    /// Throws: `InputNotFound`; `FormatError` for anything that is not a state that this version wrote.
+    package init(readingFrom path: String) throws {
         let file = try SafetensorsFile.read(path)
         guard file.metadata["tapestry.state"] == Self.version else {
             let found = file.metadata["tapestry.state"].map { "version \($0)" } ?? "another kind of file"
@@ -77,8 +80,7 @@ struct TrainingState {
                 file: path, reason: "expected a training state of version \(Self.version), found \(found)")
         }
         func decode<Value: Decodable>(_ type: Value.Type, _ key: String) throws -> Value {
-            let text = Data((file.metadata[key] ?? "").utf8)
-            guard let value = try? JSONDecoder().decode(type, from: text) else {
+            guard let value = try? JSONCoding.value(type, from: (file.metadata[key] ?? "").utf8, file: path) else {
                 throw FormatError(file: path, reason: "its metadata \"\(key)\" is missing or damaged")
             }
             return value
@@ -113,7 +115,7 @@ struct TrainingState {
         return true
     }
 
-    init(
+    package init(
         position: Position, graph: Graph, weights: Weights, optimizer: [String: [String: Tensor<Float>]] = [:],
         averages: [String: [String: Tensor<Float>]] = [:], ternarization: [String: [String: Tensor<Float>]] = [:]
     ) {
@@ -123,5 +125,24 @@ struct TrainingState {
         self.optimizer = optimizer
         self.averages = averages
         self.ternarization = ternarization
+    }
+}
+
+extension TrainingState {
+    /// The state that a run's folder was last left with, or the one saved before it where the last cannot be read; then
+    /// `damage` says why. Nil where none was saved.
+    ///
+    /// Throws: `FormatError` where neither can be read.
+    package static func latest(in folder: RunFolder) throws -> (state: TrainingState, damage: String?)? {
+        guard folder.hasState else { return nil }
+        let damage: any Error
+        do { return (try TrainingState(readingFrom: folder.state), nil) } catch { damage = error }
+        do { return (try TrainingState(readingFrom: folder.olderState), "\(damage)") } catch is InputNotFound {
+            throw damage
+        } catch {
+            let (offset, reason) = (damage as? FormatError).map { ($0.offset, $0.reason) } ?? (nil, "\(damage)")
+            throw FormatError(
+                file: folder.state, offset: offset, reason: "\(reason); nor the state before can be read: \(error)")
+        }
     }
 }
