@@ -1,5 +1,6 @@
 import TapestryCore
 import TapestryData
+import TapestryFormats
 import TapestryTorch
 
 /// Batches made on a device: the data set's pixels lie there, and the host draws only where each row and column comes
