@@ -48,13 +48,17 @@ var targets: [Target] = [
         name: "TapestryInference",
         dependencies: ["TapestryCore", "TapestryRewrites", "TapestryModelFile", "TapestryRuntime"],
         swiftSettings: strict),
+    .target(name: "CTapestryCUDA", exclude: ["kernels"]),
+    .target(
+        name: "TapestryCUDA", dependencies: ["TapestryCore", "TapestryModelFile", "CTapestryCUDA"],
+        swiftSettings: strict),
     .target(name: "CTapestry"),
     .target(name: "TapestryCInterface", dependencies: ["CTapestry", "TapestryInference"], swiftSettings: strict),
     .executableTarget(
         name: "tapestry",
         dependencies: [
             "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRuntime",
-            argumentParser,
+            "TapestryCUDA", argumentParser,
         ] + (hasLibtorch ? ["TapestryTorch", "TapestryTraining"] : []),
         swiftSettings: strict + withTorch),
     .executableTarget(
@@ -104,6 +108,9 @@ var targets: [Target] = [
         dependencies: ["CTapestry", "TapestryCInterface", "TapestryInference", "TapestryTestSupport"],
         swiftSettings: strict),
     .testTarget(
+        name: "TapestryCUDATests",
+        dependencies: ["TapestryCore", "CTapestryCUDA", "TapestryCUDA", "TapestryTestSupport"], swiftSettings: strict),
+    .testTarget(
         name: "TapestryRuntimeTests",
         dependencies: [
             "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryRuntime", "TapestryTestSupport",
@@ -116,9 +123,11 @@ if hasLibtorch {
     targets += [
         .systemLibrary(name: "Clibtorch", pkgConfig: "libtorch"),
         .target(
-            name: "CTapestryTorch", dependencies: ["Clibtorch"], cxxSettings: [.headerSearchPath("forwarding")]),
+            name: "CTapestryTorch", dependencies: ["Clibtorch", "CTapestryCUDA"],
+            cxxSettings: [.headerSearchPath("forwarding")]),
         .target(
-            name: "TapestryTorch", dependencies: ["TapestryCore", "TapestryRuntime", "CTapestryTorch"],
+            name: "TapestryTorch",
+            dependencies: ["TapestryCore", "TapestryRuntime", "TapestryCUDA", "CTapestryCUDA", "CTapestryTorch"],
             swiftSettings: strict),
         .target(
             name: "TapestryTraining",
@@ -128,13 +137,18 @@ if hasLibtorch {
             ],
             swiftSettings: strict),
         .executableTarget(
+            name: "cuda-check",
+            dependencies: ["TapestryCore", "TapestryCUDA", "TapestryTorch", argumentParser],
+            path: "Benchmarks/CUDACheck", swiftSettings: strict),
+        .executableTarget(
             name: "training-steps",
             dependencies: ["TapestryCore", "TapestryMethods", "TapestryTorch", "TapestryTraining", argumentParser],
             path: "Benchmarks/TrainingSteps", swiftSettings: strict),
         .testTarget(
             name: "TapestryTorchTests",
             dependencies: [
-                "TapestryCore", "TapestryMethods", "CTapestryTorch", "TapestryTorch", "TapestryTestSupport",
+                "TapestryCore", "TapestryMethods", "TapestryCUDA", "CTapestryTorch", "TapestryTorch",
+                "TapestryTestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -17,11 +17,10 @@ std::atomic<bool> loaded{false};
 
 /// The folder of the library that libtorch's own code was loaded from, with its last slash.
 std::string libtorch_folder() {
-    Dl_info info{};
-    const auto address = reinterpret_cast<void *>(&at::globalContext);
-    TORCH_CHECK(dladdr(address, &info) && info.dli_fname, "cannot tell where libtorch was loaded from");
-    const std::string path = info.dli_fname;
-    return path.substr(0, path.rfind('/') + 1);
+    const char *path = tapestry_library_path();
+    TORCH_CHECK(path, "cannot tell where libtorch was loaded from");
+    const std::string file = path;
+    return file.substr(0, file.rfind('/') + 1);
 }
 
 }  // namespace
@@ -29,6 +28,12 @@ std::string libtorch_folder() {
 }  // namespace tapestry
 
 using namespace tapestry;
+
+const char *tapestry_library_path(void) noexcept {
+    Dl_info info{};
+    const auto address = reinterpret_cast<void *>(&at::globalContext);
+    return dladdr(address, &info) ? info.dli_fname : nullptr;
+}
 
 TapestryStatus tapestry_cuda_load(void) noexcept {
     return guarded([&] {

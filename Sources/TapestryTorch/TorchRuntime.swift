@@ -22,6 +22,25 @@ public enum TorchRuntime {
         try setThreads(threads)
         if tapestry_interop_threads() != 1 { try check(tapestry_set_interop_threads(1), "set_num_interop_threads") }
         try setDeterministic(deterministic)
+        try setAllowsTF32(false)
+    }
+
+    /// Whether float32 convolutions and products of matrices on GPUs may round their factors to TF32; not after
+    /// `start`.
+    public static var allowsTF32: Bool { tapestry_tf32() }
+
+    public static func setAllowsTF32(_ allowed: Bool) throws(TorchError) {
+        try check(tapestry_set_tf32(allowed), "set_allow_tf32")
+    }
+
+    /// The folder of the libtorch that the process has loaded, the one that holds its `lib`; nil if it cannot be told.
+    public static var folder: String? {
+        var folder: String?
+        if let path = tapestry_library_path() {
+            let parts = String(cString: path).split(separator: "/", omittingEmptySubsequences: false)
+            folder = parts.dropLast(2).joined(separator: "/")
+        }
+        return folder
     }
 
     /// Threads within an operator.

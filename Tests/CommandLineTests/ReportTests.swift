@@ -125,6 +125,11 @@ struct ReportTests {
         #expect(outcome.status == 0)
         let document = try #require(try outcome.json() as? [String: Any])
         for key in ["cpu", "threads", "memory", "gpus", "datasets", "missing"] { #expect(document[key] != nil) }
+        let parts = try #require(document["cuda"] as? [String: [String: Any]])
+        for part in ["driver", "libtorch", "compiler", "collectives"] {
+            let found = try #require(parts[part])
+            #expect(found["found"] != nil || found["reason"] != nil, "\(part)")
+        }
         let threads = try #require(document["threads"] as? [String: Any])
         #expect(try #require(threads["count"] as? Int) >= 1)
         #expect(try Program.run("doctor").output.contains("processor"))

@@ -95,6 +95,14 @@ import Testing
         }
     }
 
+    @Test func benchOnADeviceThatIsNotThere() throws {
+        let outcome = try Program.run("bench", "--arch", "ask/resnet8", "--device", "cuda:127")
+        #expect(outcome.status == 69 && outcome.output.isEmpty)
+        #expect(outcome.errors.contains("--device cuda"))
+        let tuned = try Program.run("bench", "--arch", "ask/resnet8", "--device", "cuda", "--tune")
+        #expect(tuned.status == 64 && tuned.errors.contains("--device"))
+    }
+
     @Test func deviceThatIsNotThere() throws {
         try SmallRun.with { run throws in
             let outcome = try run.train(out: "run", "--device", "cuda:127")

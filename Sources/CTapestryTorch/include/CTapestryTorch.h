@@ -242,6 +242,9 @@ const char *tapestry_version_compiled(void) TAPESTRY_NOEXCEPT;
 /// The libtorch that the process has loaded, as that library itself says; "" when it does not say.
 const char *tapestry_version_loaded(void) TAPESTRY_NOEXCEPT;
 
+/// The file that libtorch's own code was loaded from, borrowed for ever; null if that cannot be told.
+const char *_Nullable tapestry_library_path(void) TAPESTRY_NOEXCEPT;
+
 // CUDA: its library is loaded on request, and libtorch looks for it once, at its first use. Load it first of all.
 /// Loads the CUDA library that lies beside the loaded libtorch. Fails when there is none or it cannot be loaded.
 TapestryStatus tapestry_cuda_load(void) TAPESTRY_NOEXCEPT;
@@ -316,4 +319,6 @@ TapestryStatus tapestry_synchronized_batch_norm(TapestryProcessGroup *group, Tap
 #ifdef __cplusplus
 }
 #endif
+
+#include "CTapestryTorchKernels.h"
 #endif

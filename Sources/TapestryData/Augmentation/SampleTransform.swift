@@ -170,12 +170,18 @@ public struct SampleTransform: Sendable {
     }
 
     private func cutOut(_ side: Int, using random: inout RandomStream, output: UnsafeMutablePointer<Float>) {
-        let (y, x) = (random.integer(below: size.height), random.integer(below: size.width))
-        let columns = max(0, x - side / 2)..<min(size.width, x - side / 2 + side)
-        for row in max(0, y - side / 2)..<min(size.height, y - side / 2 + side) {
-            (output + (row * size.width + columns.lowerBound) * channels)
-                .update(repeating: 0, count: columns.count * channels)
+        let square = cutSquare(side, using: &random)
+        for row in square.rows {
+            (output + (row * size.width + square.columns.lowerBound) * channels)
+                .update(repeating: 0, count: square.columns.count * channels)
         }
+    }
+
+    private func cutSquare(_ side: Int, using random: inout RandomStream) -> PixelRegion {
+        let (y, x) = (random.integer(below: size.height), random.integer(below: size.width))
+        return PixelRegion(
+            rows: max(0, y - side / 2)..<min(size.height, y - side / 2 + side),
+            columns: max(0, x - side / 2)..<min(size.width, x - side / 2 + side))
     }
 
     /// The size (nil if not the same for all images) and the channels after a step.
@@ -199,5 +205,43 @@ public struct SampleTransform: Sendable {
             size = target
         case .horizontalFlip, .colorJitter: break
         }
+    }
+}
+
+// MARK: - Where pixels come from
+
+/// What becomes of an image when a transform only moves its pixels.
+public struct PixelSources: Sendable {
+    /// Which row of the image each of the output's takes; nil for zeros.
+    public let rows: [Int?]
+    public let columns: [Int?]
+    /// What of the output is cut out.
+    public let cut: PixelRegion?
+}
+
+extension SampleTransform {
+    /// Whether `sources` tells all.
+    public var onlyMovesPixels: Bool {
+        augmentation.steps.allSatisfy { step in
+            switch step {
+            case .padAndCrop, .horizontalFlip, .preprocessing(.centerCrop): true
+            case .randomResizedCrop, .colorJitter, .preprocessing(.resize), .preprocessing(.resizeTo),
+                .preprocessing(.channels):
+                false
+            }
+        }
+    }
+
+    /// `table[channel * 256 + pixel]`, the normalised values of pixels.
+    public var normalizedValues: [Float] { table }
+
+    /// Draws what `apply` would have drawn from `random` for an image of that size, and says where pixels come from.
+    ///
+    /// Precondition: `onlyMovesPixels`. Throws: as `apply`.
+    public func sources(in image: ImageSize, using random: inout RandomStream) throws(DataError) -> PixelSources {
+        precondition(onlyMovesPixels)
+        let window = try begin(image, using: &random).window
+        let cut = augmentation.cutout.map { cutSquare($0, using: &random) }
+        return PixelSources(rows: window.sourceRows, columns: window.sourceColumns, cut: cut)
     }
 }

@@ -38,6 +38,13 @@ struct PixelWindow {
     }
 
     mutating func flip() { isFlipped.toggle() }
+
+    /// The image's row that each of the window's shows; nil for zeros.
+    var sourceRows: [Int?] { (top..<top + height).map { seen.rows.contains($0) ? $0 : nil } }
+    var sourceColumns: [Int?] {
+        let shown = (left..<left + width).map { seen.columns.contains($0) ? $0 : nil }
+        return isFlipped ? shown.reversed() : shown
+    }
 }
 
 /// Rows of borrowed pixels, each `pitch` bytes after the one before.

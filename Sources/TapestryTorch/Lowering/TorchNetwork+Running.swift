@@ -69,9 +69,13 @@ extension TorchNetwork {
         switch node.operation {
         case .convolution(let convolution):
             let realization = realizations[node.name]!
-            return try realization(
-                x, kernels: kernels(of: node.name, realization),
-                bias: convolution.hasBias ? value("\(node.name).bias") : nil, displacement: displacements[node.name])
+            let kernels = kernels(of: node.name, realization)
+            let bias = convolution.hasBias ? value("\(node.name).bias") : nil
+            let displacement = displacements[node.name]
+            guard let chooser else {
+                return try realization(x, kernels: kernels, bias: bias, displacement: displacement)
+            }
+            return try chooser(x, realization, kernels: kernels, bias: bias, displacement: displacement)
         case .batchNorm(let norm): return try normalize(x, norm, named: node.name, mode)
         case .affine(let channels): return try scale(x, channels: channels, named: node.name)
         case .linear(let linear):

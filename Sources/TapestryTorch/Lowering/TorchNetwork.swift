@@ -29,6 +29,8 @@ public final class TorchNetwork {
     let plan: ExecutionPlan
     /// What Tapestry's own kernels compute; nil where nothing.
     let native: NativeLayers?
+    /// What chooses the fastest way of each convolution; nil on the CPU, and where kernels of our own cannot be had.
+    private(set) var chooser: ConvolutionChooser?
 
     /// How convolutions on a support are computed.
     package enum Realization {
@@ -63,6 +65,9 @@ public final class TorchNetwork {
         let native = device == .cpu ? try NativeLayers(graph, engine, threads: TorchRuntime.threads) : nil
         self.native = native
         batchCounts = weights.batchCounts
+        if case .cuda(let index) = device {
+            chooser = (try? GPUKernels(device: index)).map { ConvolutionChooser(.gpu($0)) }
+        }
         for (node, shape) in zip(graph.nodes, try graph.outputShapes()) {
             if case .convolution(let convolution) = node.operation {
                 let size = Size(height: shape[1], width: shape[2])
@@ -77,6 +82,9 @@ public final class TorchNetwork {
             try place(node, weights)
         }
     }
+
+    /// Has every convolution that CUDA kernels can compute computed by their emulation, in tiles of a shape: for tests.
+    package func emulateKernels(shape: Int) { chooser = ConvolutionChooser(.emulation(shape: shape)) }
 
     private func place(_ node: Node, _ weights: Weights) throws {
         var parameters = node.parameters

@@ -35,33 +35,61 @@ extension Trainer {
 
     private func train(on segment: StepPlan.Segment) throws {
         let recipe = configuration.recipe
+        let order = sampler.trainingOrder(count: data.training.count, seed: configuration.seed, epoch: segment.pass)
+        // Rank 0 may have been writing, which is no time of the others' steps.
+        try group?.barrier()
+        var start = ContinuousClock.now
+        if let deviceBatches {
+            for number in segment.batches {
+                let whole = order[(number * recipe.batchSize)...].prefix(recipe.batchSize).indices
+                let indices = Array(order[sampler.share(of: whole)])
+                let (images, labels) = try deviceBatches.tensors(
+                    at: indices, seed: configuration.seed, epoch: segment.pass)
+                try take(
+                    StepBatch(images: images, labels: labels, count: indices.count, wholeCount: whole.count),
+                    since: &start)
+            }
+            return
+        }
         let loader = try Loader(
-            data.training,
-            order: sampler.trainingOrder(count: data.training.count, seed: configuration.seed, epoch: segment.pass),
-            augmentation: data.augmentation, seed: configuration.seed, epoch: segment.pass,
+            data.training, order: order, augmentation: data.augmentation, seed: configuration.seed, epoch: segment.pass,
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: segment.batches.lowerBound,
                 batchLimit: segment.batches.count, threadCount: loadingThreads,
                 prefetchedBatches: 2 * loadingThreads + 2, sampler: sampler, unreadable: unreadable.policy))
-        // Rank 0 may have been writing, which is no time of the others' steps.
-        try group?.barrier()
-        var start = ContinuousClock.now
         while let batch = try loader.next() {
             try unreadable.add(batch.unreadable)
-            let rate = learningRate(step: position.step)
-            let result = try train(on: batch, learningRate: rate)
-            let now = ContinuousClock.now
-            position.seconds += (now - start).seconds
-            ownWork = (ownWork.images + batch.count, ownWork.seconds + (now - start).seconds)
-            start = now
-            observer?.trainingDidStep(
-                StepProgress(
-                    epoch: position.epoch + 1, epochs: recipe.epochs, step: position.step,
-                    stepsPerEpoch: plan.stepsPerEpoch, images: batch.wholeCount, loss: result.loss,
-                    meanLoss: position.lossSum / Double(position.images),
-                    top1: 100 * Double(position.correct) / Double(position.images), learningRate: rate))
-            if result.isLast { try saveAndStop() }
+            let (images, labels) = try batch.tensors(on: step.network.device)
+            try take(
+                StepBatch(images: images, labels: labels, count: batch.count, wholeCount: batch.wholeCount),
+                since: &start)
         }
+    }
+
+    /// This process's share of a step's images.
+    private struct StepBatch {
+        let images: TorchTensor
+        let labels: TorchTensor
+        let count: Int
+        /// Images of all processes.
+        let wholeCount: Int
+    }
+
+    /// Takes a step, tells the observer, and stops where that is asked for.
+    private func take(_ batch: StepBatch, since start: inout ContinuousClock.Instant) throws {
+        let rate = learningRate(step: position.step)
+        let result = try train(on: batch, learningRate: rate)
+        let now = ContinuousClock.now
+        position.seconds += (now - start).seconds
+        ownWork = (ownWork.images + batch.count, ownWork.seconds + (now - start).seconds)
+        start = now
+        observer?.trainingDidStep(
+            StepProgress(
+                epoch: position.epoch + 1, epochs: configuration.recipe.epochs, step: position.step,
+                stepsPerEpoch: plan.stepsPerEpoch, images: batch.wholeCount, loss: result.loss,
+                meanLoss: position.lossSum / Double(position.images),
+                top1: 100 * Double(position.correct) / Double(position.images), learningRate: rate))
+        if result.isLast { try saveAndStop() }
     }
 
     private func saveAndStop() throws {
@@ -78,8 +106,7 @@ extension Trainer {
 
     /// Takes one step and adds it to the epoch's sums. Throws `RunError.diverged` before
     /// a loss that is not finite could spread.
-    private func train(on batch: Batch, learningRate: Double) throws -> TrainingStep.Result {
-        let (images, labels) = try batch.tensors(on: step.network.device)
+    private func train(on batch: StepBatch, learningRate: Double) throws -> TrainingStep.Result {
         if step.network.drawsRandomNumbers {
             // A seed for each step, so that a resumed run draws what the uninterrupted one would have.
             var stream = RandomStream(
@@ -90,8 +117,8 @@ extension Trainer {
         let result: TrainingStep.Result
         do {
             result = try step(
-                images, labels, wholeCount: batch.wholeCount, learningRate: learningRate, epoch: position.epoch,
-                stopping: isInterrupted)
+                batch.images, batch.labels, wholeCount: batch.wholeCount, learningRate: learningRate,
+                epoch: position.epoch, stopping: isInterrupted)
         } catch let error as LossNotFinite {
             throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step + 1)
         }

@@ -23,6 +23,8 @@ public final class Trainer {
     private(set) weak var observer: (any TrainingObserver)?
 
     let data: TrainingData
+    /// Where a GPU makes its batches itself.
+    let deviceBatches: DeviceBatches?
     /// Of both splits, as far as this process has met them.
     lazy var unreadable = UnreadableImages(limit: configuration.unreadableLimit ?? UnreadableImages.defaultLimit) {
         [weak self] image in self?.observer?.imageIsUnreadable(image)
@@ -63,6 +65,9 @@ public final class Trainer {
         if isWriter, !resuming, folder.hasRun { throw RunError.alreadyExists(folder.path) }
         lock = resuming && isWriter ? try folder.lock() : nil
         data = try TrainingData(configuration)
+        deviceBatches =
+            device == .cpu
+            ? nil : try DeviceBatches(data.training, augmentation: data.augmentation, on: device)
         plan = try StepPlan(imageCount: data.training.count, recipe: configuration.recipe)
         let latest = isWriter && resuming ? try TrainingState.latest(in: folder) : nil
         let saved = latest?.state

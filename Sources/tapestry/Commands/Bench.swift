@@ -6,7 +6,7 @@ import TapestryRuntime
 
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure how fast deployed networks run by Tapestry's own kernels.",
+        abstract: "Measure how fast deployed networks run by Tapestry's own kernels, or on a GPU.",
         usage: "tapestry bench MODEL... | --arch A [--method M]... [--batch N,N] …",
         discussion: """
             Networks are deployed first, as by `tapestry convert`. All rows are measured turn by turn in one run, so that \
@@ -14,6 +14,10 @@ struct Bench: AsyncParsableCommand {
 
             --explain measures each layer on one thread and says how it is computed: how many of a dense kernel's \
             multiply-adds its support needs, how many are computed, and how fast.
+
+            --device cuda measures on a GPU, by its own clock, after a warm-up: each network recorded as a CUDA graph, \
+            and for single images also as the methods' authors publish it: 1000 images one after the other, after 100, \
+            the best of three times.
 
             Examples:
               tapestry bench runs/*/best.safetensors
@@ -27,6 +31,11 @@ struct Bench: AsyncParsableCommand {
 
     @OptionGroup(title: "Network") var network: BenchNetworkArguments
     @OptionGroup(title: "Computing") var threadArguments: ThreadArguments
+
+    @Option(
+        help: ArgumentHelp("Where to compute; by default cpu.", valueName: "cpu|cuda[:i]"),
+        completion: .list(DeviceName.allValueStrings))
+    var device: DeviceName?
 
     @OptionGroup var planned: PlanArguments
 
@@ -53,12 +62,21 @@ struct Bench: AsyncParsableCommand {
         if network.arch == nil, against != nil {
             throw ValidationError("--against is for networks that --arch names")
         }
+        if device?.isProcessor == false, explain || tune {
+            throw ValidationError("--explain and --tune are for Tapestry's kernels for CPUs; leave out --device")
+        }
         if explain, json { throw ValidationError("--explain prints tables; leave out --json") }
     }
 
     func run() async throws {
         let budget = threadArguments.budget
+        // A device that is not there is refused before anything takes time.
+        let gpu = try device.flatMap { $0.isProcessor ? nil : try DeviceBench(on: $0, threads: budget.count) }
         let subjects = try models.map(BenchSubject.init(modelFile:)) + network.subjects(against: against)
+        if let gpu {
+            let rows = try gpu.rows(subjects, batches: planned.batch.sizes, precision: planned.precision)
+            return try json ? Console.printJSON(rows) : Console.print(gpu.table(rows, against: against))
+        }
         Console.note(
             "threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best(for: planned.precision).name)")
         if tune { try tune(subjects, threads: budget.count) }

@@ -7,7 +7,8 @@ struct Doctor: AsyncParsableCommand {
         abstract: "Say what this machine has for the work, and what is missing and how to get it.",
         discussion: """
             Looks at the processor and its instruction sets, the threads and the memory that control groups leave, \
-            libtorch, GPUs and data sets. Nothing is changed or installed.
+            libtorch, GPUs and what computing on them takes (driver, libtorch with CUDA, NVRTC, \
+            NCCL), and data sets. Nothing is changed or installed.
 
             Examples:
               tapestry doctor
@@ -56,6 +57,7 @@ private struct MachineReport: Encodable {
     let memory: Bytes
     let libtorch = Libtorch.current
     let gpus = GraphicsProcessor.all
+    let cuda = CUDAParts.current
     let datasets = FoundDataset.all
     let missing: [Missing]
 
@@ -113,6 +115,9 @@ extension MachineReport {
             lines.append(("libtorch", "none in this build"))
         }
         lines.append(("GPUs", gpus.isEmpty ? "none" : gpus.map(\.name).joined(separator: ", ")))
+        for part in cuda.all {
+            lines.append(("CUDA", "\(part.name): \(part.found ?? "none: \(part.reason ?? ""); \(part.remedy)")"))
+        }
         for dataset in datasets { lines.append(("data", "\(dataset.dataset) in \(dataset.path)")) }
         for item in missing { lines.append(("missing", "\(item.what): \(item.remedy)")) }
         let width = lines.map(\.0.count).max() ?? 0

@@ -1,0 +1,1 @@
+#include "tcu_api.h"
