@@ -24,7 +24,8 @@ struct TrainingSteps: ParsableCommand {
 
     func run() throws {
         try TorchRuntime.start(threads: threads)
-        var graph = try Zoo.architecture(named: arch.contains("/") ? arch : "ask/\(arch)").graph(NetworkOptions(classes: classes))
+        let name = arch.contains("/") ? arch : "ask/\(arch)"
+        var graph = try Zoo.architecture(named: name).graph(NetworkOptions(classes: classes))
         graph = try MethodAssignment(method: method).apply(to: graph)
         guard let precision = RunConfiguration.Precision(rawValue: precision) else {
             throw ValidationError("--precision is fp32 or bf16")
