@@ -102,7 +102,7 @@ private let environment = ProcessInfo.processInfo.environment
             try ModelFixtures.write(path, facts: ["normalization": "ask"])
             func evaluate(_ options: String...) throws -> Figures {
                 let outcome = try Program.run(["evaluate", path, "--data", "\(run.folder)/data", "--json"] + options)
-                try #require(outcome.status == 0, "\(outcome.errors)")
+                #expect(outcome.status == 0, "\(outcome.errors)")
                 return try outcome.json(as: Figures.self)
             }
             let plain = try evaluate()

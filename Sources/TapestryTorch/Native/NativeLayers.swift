@@ -60,6 +60,7 @@ extension NativeLayers {
     ) throws(TorchError) -> (y: GraphValue, passed: GraphValue?) {
         let plan = layers[node]![precision]!
         var x = x
+        if !x.isPlain, x.raw.dataType != dataType { x = GraphValue(try tensor(x)) }
         if x.isPlain { x = GraphValue(try x.raw.stored(as: dataType)) }
         let batch = x.raw.shape[0]
         let raw = try TorchTensor.empty(
@@ -108,13 +109,15 @@ extension NativeLayers {
         }
         let dx = needsInput ? try TorchTensor.empty(x.raw.shape, as: type, memoryFormat: .channelsLast) : nil
         let dw = weight.requiresGrad ? try weight.emptyLike() : nil
-        let sums = plan.runBackward(
-            dy.data, x.raw.data, x.reading, weights: weight.weights, images: batch, weightGradient: dw?.weights,
-            inputGradient: dx.map {
-                .init(
-                    $0.data, adding: addend?.data, means: x.isPassedOn ? nil : x.norm?.means,
-                    isOfReading: x.isPassedOn)
-            }, team)
+        let sums = withExtendedLifetime((dy, addend, weight)) {
+            plan.runBackward(
+                dy.data, x.raw.data, x.reading, weights: weight.weights, images: batch, weightGradient: dw?.weights,
+                inputGradient: dx.map {
+                    .init(
+                        $0.data, adding: addend?.data, means: x.isPassedOn ? nil : x.norm?.means,
+                        isOfReading: x.isPassedOn)
+                }, team)
+        }
         var found: [TorchTensor?] = [dx]
         if let norm = x.norm, !x.isPassedOn {
             if let dx, let sums {
@@ -126,9 +129,11 @@ extension NativeLayers {
         found.append(dw)
         if hasBias {
             let channels = plan.convolution.outputChannels
-            let totals = arithmetic(type).gradient(
-                of: StoredReading(), dy.data, means: Array(repeating: 0, count: channels), upstream: dy.data, into: nil,
-                pixels: dy.shape.count / channels, channels: channels)
+            let totals = withExtendedLifetime(dy) {
+                arithmetic(type).gradient(
+                    of: StoredReading(), dy.data, means: Array(repeating: 0, count: channels), upstream: dy.data,
+                    into: nil, pixels: dy.shape.count / channels, channels: channels)
+            }
             found.append(try .vector(totals!.sums.map { Float($0) }))
         }
         return found
@@ -157,9 +162,11 @@ extension NativeLayers {
         let channels = x.shape[1]
         let pixels = x.shape.count / channels
         let target = try TorchTensor.empty(x.shape, as: x.dataType, memoryFormat: .channelsLast)
-        let sums = arithmetic(x.dataType).gradient(
-            of: value.reading, x.data, means: value.norm?.means, upstream: upstream.data,
-            into: value.rectifies ? target.data : nil, pixels: pixels, channels: channels)
+        let sums = withExtendedLifetime(upstream) {
+            arithmetic(x.dataType).gradient(
+                of: value.reading, x.data, means: value.norm?.means, upstream: upstream.data,
+                into: value.rectifies ? target.data : nil, pixels: pixels, channels: channels)
+        }
         guard let norm = value.norm, let sums else { return [target] }
         return [target] + (try finish(target, norm, sums, x, upstream: value.rectifies ? target : upstream))
     }
@@ -220,9 +227,11 @@ extension NativeLayers {
             let dy = try above.stored(as: type)
             let dx = try TorchTensor.empty(shape, as: type, memoryFormat: .channelsLast)
             let norm = source.isPassedOn ? nil : source.norm
-            let sums = arithmetic(type).gradient(
-                of: pool, source.raw.data, source.reading, upstream: dy.data,
-                into: InputGradient(dx.data, means: norm?.means, isOfReading: source.isPassedOn), images: shape[0])
+            let sums = withExtendedLifetime(dy) {
+                arithmetic(type).gradient(
+                    of: pool, source.raw.data, source.reading, upstream: dy.data,
+                    into: InputGradient(dx.data, means: norm?.means, isOfReading: source.isPassedOn), images: shape[0])
+            }
             guard let norm, let sums else { return [dx] }
             return [dx] + (try finish(dx, norm, sums, source.raw, upstream: dx))
         }
