@@ -81,21 +81,34 @@ public final class ProcessGroup {
         return try tensor.host(Double.self).elements
     }
 
-    /// Gives the tensors of rank 0 to all others, in place of theirs.
-    public func broadcast(_ tensors: [TorchTensor]) throws(TorchError) {
-        for tensor in tensors { try check(tapestry_process_group_broadcast(handle, tensor.handle, 0), "broadcast") }
+    /// Gives the tensors of rank 0, or of another one, to all others, in place of theirs.
+    public func broadcast(_ tensors: [TorchTensor], from root: Int = 0) throws(TorchError) {
+        for tensor in tensors {
+            try check(tapestry_process_group_broadcast(handle, tensor.handle, Int32(root)), "broadcast")
+        }
     }
 
     /// The bytes that rank 0 has, in all processes.
     public func broadcast(_ bytes: [UInt8]) throws(TorchError) -> [UInt8] {
-        let count = try TorchTensor(Tensor<Int64>(shape: [1], elements: [Int64(bytes.count)]))
-        try broadcast([count])
-        let length = Int(try count.host(Int64.self).elements[0])
-        let own = rank == 0 ? bytes : Array(repeating: 0, count: length)
-        guard length > 0 else { return [] }
-        let tensor = try TorchTensor(Tensor(shape: [length], elements: own))
-        try broadcast([tensor])
-        return try tensor.host(UInt8.self).elements
+        try gathered(rank == 0 ? bytes : [])[0]
+    }
+
+    /// The bytes of each process, by rank, in all processes.
+    public func gathered(_ bytes: [UInt8]) throws(TorchError) -> [[UInt8]] {
+        let counts = try gathered(Double(bytes.count)).map { Int($0) }
+        var all = counts.map { _ in [UInt8]() }
+        for (root, count) in counts.enumerated() where count > 0 {
+            let own = root == rank ? bytes : Array(repeating: 0, count: count)
+            let tensor = try TorchTensor(Tensor(shape: [count], elements: own))
+            try broadcast([tensor], from: root)
+            all[root] = try tensor.host(UInt8.self).elements
+        }
+        return all
+    }
+
+    /// One number of each process, by rank, in all processes.
+    public func gathered(_ value: Double) throws(TorchError) -> [Double] {
+        try reduced((0..<size).map { $0 == rank ? value : 0 })
     }
 
     /// Waits until all have come here.

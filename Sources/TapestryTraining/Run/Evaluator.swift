@@ -25,7 +25,7 @@ public struct Evaluator {
     private let unreadable: UnreadableImages?
 
     /// The processes of `group` share the images, and each has the result for all of them. Images that cannot be read are
-    /// counted by `unreadable` and left out; without it, they are an error.
+    /// counted by `unreadable`, over all processes, and left out; without it, they are an error.
     ///
     /// Precondition: `batchSize > 0`.
     public init(
@@ -52,11 +52,14 @@ public struct Evaluator {
         let loader = try Loader(
             dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
             options: .init(
-                batchSize: batchSize, threadCount: loadingThreads, unreadable: unreadable?.policy ?? .refuse))
+                batchSize: batchSize, threadCount: loadingThreads,
+                unreadable: (group == nil ? unreadable?.policy : unreadable?.sharedPolicy) ?? .refuse))
         var tally = EvaluationTally()
         do {
             while let batch = try loader.next() {
-                try unreadable?.add(batch.unreadable)
+                try unreadable?.take(batch.unreadable, in: group)
+                // Throwing is for all together.
+                if group != nil, unreadable?.areTooMany == true { break }
                 if batch.count == 0 { continue }
                 let (images, labels) = try batch.tensors(on: network.device)
                 try Torch.withoutGradients {
@@ -68,7 +71,10 @@ public struct Evaluator {
             guard let group else { throw error }
             try tally.join(group, found: error, in: network.graph)
         }
-        if let group { try tally.join(group, found: nil, in: network.graph) }
+        if let group {
+            try tally.join(group, found: nil, in: network.graph)
+            try unreadable?.exchange(in: group)
+        }
         return tally.result(seconds: (ContinuousClock.now - start).seconds)
     }
 }
