@@ -139,6 +139,16 @@ extension TorchTests {
             #expect(error?.isPeerLost == true)
         }
 
+        /// Before anyone is met.
+        @Test(.enabled(if: !FileManager.default.fileExists(atPath: ProcessGroup.ncclLibrary)))
+        func withoutNCCLGPUsAreRefused() throws {
+            let meeting = ProcessGroup.Meeting(rank: 0, size: 2, host: "127.0.0.1", port: 1, keepsStore: false)
+            let error = #expect(throws: TorchError.self) {
+                try ProcessGroup(meeting, timeout: .seconds(1), on: .cuda(0))
+            }
+            #expect(error?.operation == "nccl" && error?.message.contains(ProcessGroup.ncclLibrary) == true)
+        }
+
         @Test func whoDoesNotComeIsMissed() throws {
             let meeting = ProcessGroup.Meeting(
                 rank: 1, size: 2, host: "127.0.0.1", port: 1, keepsStore: false)

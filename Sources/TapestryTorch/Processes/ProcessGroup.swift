@@ -30,14 +30,18 @@ public final class ProcessGroup {
 
     public let rank: Int
     public let size: Int
+    /// Where this process computes.
+    public let device: Device
     let handle: OpaquePointer
 
     /// Waits until all have come, no longer than `timeout`.
     ///
-    /// `kind` says what they compute on: Gloo connects processes on CPUs, by the interface that `GLOO_SOCKET_IFNAME`
-    /// names or the one by which `host` is reached. Throws `TorchError` where they do not come.
+    /// Gloo sends what is on CPUs, by the interface that `GLOO_SOCKET_IFNAME` names or the one by which `host` is reached.
+    /// On a CUDA device, which is no other process's, NCCL sends what is there. Throws `TorchError` where the others do
+    /// not come; its operation is "nccl" where NCCL cannot be used.
     public init(_ meeting: Meeting, timeout: Duration, on device: Device = .cpu) throws(TorchError) {
-        (rank, size) = (meeting.rank, meeting.size)
+        (rank, size, self.device) = (meeting.rank, meeting.size, device)
+        if device != .cpu { try check(tapestry_nccl_load(), "nccl") }
         var joined: OpaquePointer?
         let (seconds, fraction) = timeout.components
         let milliseconds = max(1, seconds * 1000 + fraction / 1_000_000_000_000_000)
@@ -46,7 +50,7 @@ public final class ProcessGroup {
                 var place = TapestryMeeting(
                     host: host, port: meeting.port, serves: meeting.keepsStore, prefix: name,
                     rank: Int32(meeting.rank), size: Int32(meeting.size), timeout_milliseconds: milliseconds,
-                    device: device.handle.kind)
+                    device: device.handle)
                 return tapestry_process_group_join(&place, &joined)
             }
         }
@@ -56,6 +60,9 @@ public final class ProcessGroup {
     }
 
     deinit { tapestry_process_group_release(handle) }
+
+    /// The library by which groups on CUDA devices reach NCCL, where it is looked for.
+    public static var ncclLibrary: String { String(cString: tapestry_nccl_library_path()) }
 
     /// What becomes of the processes' tensors.
     public enum Reduction {

@@ -129,10 +129,11 @@ extension TorchNetwork {
     package func logits(
         of images: TorchTensor, mode: Mode, precision: RunConfiguration.Precision
     ) throws -> TorchTensor {
-        switch precision {
-        case .fp32: try logits(of: images, mode: mode)
-        case .bf16:
-            try Torch.withAutocast(on: device) { try logits(of: images, mode: mode) }.to(as: .float32)
+        // The whole process's: what goes back computes as what went forward.
+        if device != .cpu { try TorchRuntime.setAllowsTF32(precision == .tf32) }
+        return switch precision {
+        case .fp32, .tf32: try logits(of: images, mode: mode)
+        case .bf16: try Torch.withAutocast(on: device) { try logits(of: images, mode: mode) }.to(as: .float32)
         }
     }
 }

@@ -140,7 +140,7 @@ public final class TrainingStep {
     private func firstNonFiniteNode(for images: TorchTensor) throws -> String? {
         try Torch.withoutGradients {
             switch precision {
-            case .fp32: try network.firstNonFiniteNode(for: images)
+            case .fp32, .tf32: try network.firstNonFiniteNode(for: images)
             case .bf16: try Torch.withAutocast(on: network.device) { try network.firstNonFiniteNode(for: images) }
             }
         }
