@@ -27,7 +27,7 @@ struct EngineName: Sendable {
         }
         self.init(executor, precision: parts.count == 2 ? Precision(rawValue: parts[1]) : nil)
         guard parts.count == 1 || precision != nil else {
-            throw ValidationError("the precisions are fp32, tf32 (on GPUs) and bf16")
+            throw ValidationError("the precisions are fp32 and bf16, on GPUs also tf32")
         }
         guard parts.count == 1 || !isReference else {
             throw ValidationError("reference computes in double precision; leave out :\(parts[1])")
