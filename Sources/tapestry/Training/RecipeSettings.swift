@@ -1,5 +1,6 @@
 #if TAPESTRY_TORCH
 import TapestryFormats
+import TapestryTorch
 import TapestryTraining
 
 extension RecipeArguments {
@@ -7,6 +8,9 @@ extension RecipeArguments {
     func apply(to configuration: inout RunConfiguration) throws {
         configuration.seed = seed ?? configuration.seed
         configuration.engine = engine ?? configuration.engine
+        if engine == .native, configuration.device != "cpu" {
+            throw CommandFailure(.usage, "--engine native computes on the CPU; leave it or --device out")
+        }
         // As settings of the recipe, so that what is accepted here is what a resumed run's record may hold.
         try configuration.set("epochs", to: epochs.map { .integer($0) }, from: "--epochs")
         try configuration.set("batch-size", to: batchSize.map { .integer($0) }, from: "--batch-size")
