@@ -123,7 +123,7 @@ if hasLibtorch {
     targets += [
         .systemLibrary(name: "Clibtorch", pkgConfig: "libtorch"),
         .target(
-            name: "CTapestryTorch", dependencies: ["Clibtorch", "CTapestryCUDA"],
+            name: "CTapestryTorch", dependencies: ["Clibtorch", "CTapestryCUDA"], exclude: ["nccl"],
             cxxSettings: [.headerSearchPath("forwarding")]),
         .target(
             name: "TapestryTorch",

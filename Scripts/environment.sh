@@ -203,6 +203,16 @@ set_up() {
     [[ -z ${TAPESTRY_LIBTORCH-} ]] || need_debian libgloo-dev
 }
 
+# build_nccl: beside the program, what reaches NCCL, where libtorch has CUDA and its packages have their headers.
+build_nccl() {
+    local library=$build/release/libtapestry-nccl.so
+    [[ -e ${TAPESTRY_LIBTORCH:-/none}/lib/libtorch_cuda.so ]] || return 0
+    local sources=("$root/Sources/CTapestryTorch" "$root/Scripts/nccl-backend" "$TAPESTRY_LIBTORCH/include")
+    [[ ! -e $library || $(find "${sources[@]}" -newer "$library" -print -quit) ]] || return 0
+    quietly "building what reaches NCCL" "$root/Scripts/nccl-backend" "$TAPESTRY_LIBTORCH" "$library" ||
+        say "so several processes cannot share a run on GPUs"
+}
+
 # build_flags: sets `flags` to what every `swift build` and `swift test` of this package is given, so that they share
 # one build directory.
 build_flags() {

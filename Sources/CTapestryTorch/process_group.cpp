@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -64,9 +65,7 @@ std::vector<std::shared_ptr<::gloo::transport::Device>> gloo_devices(const Tapes
     return devices;
 }
 
-c10::intrusive_ptr<c10d::ProcessGroup> join(const TapestryMeeting &meeting) {
-    TORCH_CHECK(meeting.device == TAPESTRY_CPU,
-                "processes that compute on GPUs need NCCL, which this build of Tapestry does not reach");
+std::unique_ptr<TapestryProcessGroup> join(const TapestryMeeting &meeting) {
     // What fails is thrown, and said once; c10d would log it too, with a trace of the stack.
     if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
     const std::chrono::milliseconds timeout(meeting.timeout_milliseconds);
@@ -83,7 +82,12 @@ c10::intrusive_ptr<c10d::ProcessGroup> join(const TapestryMeeting &meeting) {
     auto group = c10::make_intrusive<c10d::ProcessGroup>(store, meeting.rank, meeting.size);
     group->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, backend);
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
-    return group;
+    auto joined = std::make_unique<TapestryProcessGroup>(std::move(group));
+    if (meeting.device.kind == TAPESTRY_CUDA) {
+        const auto for_nccl = c10::make_intrusive<c10d::PrefixStore>("nccl", store);
+        add_nccl(*joined, for_nccl, device(meeting.device), timeout);
+    }
+    return joined;
 }
 
 c10d::ReduceOp::RedOpType reduction(TapestryReduction operation) {
@@ -108,14 +112,17 @@ void all_reduce(c10d::ProcessGroup &group, const at::Tensor &tensor, c10d::Reduc
 using namespace tapestry;
 
 TapestryStatus tapestry_process_group_join(const TapestryMeeting *meeting, TapestryProcessGroup **joined) noexcept {
-    return guarded_with_peers([&] { *joined = new TapestryProcessGroup{join(*meeting)}; });
+    return guarded_with_peers([&] { *joined = join(*meeting).release(); });
 }
 
 void tapestry_process_group_release(TapestryProcessGroup *group) noexcept { delete group; }
 
 TapestryStatus tapestry_process_group_all_reduce(TapestryProcessGroup *group, TapestryTensor *tensor,
                                                  TapestryReduction operation) noexcept {
-    return guarded_with_peers([&] { all_reduce(*group->group, borrow(tensor), reduction(operation)); });
+    return guarded_with_peers([&] {
+        all_reduce(*group->group, borrow(tensor), reduction(operation));
+        finish_sending(*group);
+    });
 }
 
 TapestryStatus tapestry_process_group_broadcast(TapestryProcessGroup *group, TapestryTensor *tensor,
@@ -125,5 +132,6 @@ TapestryStatus tapestry_process_group_broadcast(TapestryProcessGroup *group, Tap
         c10d::BroadcastOptions options;
         options.rootRank = root;
         group->group->broadcast(tensors, options)->wait();
+        finish_sending(*group);
     });
 }

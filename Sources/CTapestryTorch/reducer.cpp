@@ -31,12 +31,14 @@ Buckets buckets_of(const std::vector<at::Tensor> &parameters, size_t first_bytes
 struct TapestryReducer {
     TapestryReducer(const std::vector<at::Tensor> &parameters, const TapestryProcessGroup &group, int64_t first_bytes,
                     int64_t bytes)
-        : buckets(tapestry::buckets_of(parameters, static_cast<size_t>(first_bytes), static_cast<size_t>(bytes))),
+        : group(group),
+          buckets(tapestry::buckets_of(parameters, static_cast<size_t>(first_bytes), static_cast<size_t>(bytes))),
           reducer(parameters, buckets, group.group, std::vector<bool>(parameters.size(), false), bytes,
                   /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true, /*param_names=*/{}, first_bytes,
                   /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false,
                   /*bucket_bytes_cap_list=*/{}) {}
 
+    const TapestryProcessGroup &group;
     const tapestry::Buckets buckets;
     c10d::Reducer reducer;
     bool is_settled = false;
@@ -64,6 +66,7 @@ TapestryStatus tapestry_reducer_backward(TapestryReducer *reducer, TapestryTenso
         const auto root = borrow(loss);
         reducer->reducer.prepare_for_backward({root});
         root.backward();
+        finish_sending(reducer->group);
         if (reducer->is_settled) return;
         // After its first backward pass the reducer lays its buckets out anew, in the order in which gradients came. A
         // sum's last bits depend on its bucket, so that the first step of a resumed run would not be that of the run that

@@ -30,6 +30,24 @@ private struct ImageFolderRun {
     }
 
     func shell(_ line: String) throws -> Program.Outcome { try Program.shell(line) }
+
+    /// What two processes that train together end with and say, by rank.
+    func trainTogether(_ options: String) throws -> (statuses: [Substring], errors: [[Substring]]) {
+        let outcome = try shell(
+            """
+            pids=(); for rank in 0 1; do
+                env RANK=$rank WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=\(try freeLoopbackPort()) \
+                    "$tapestry" train \(self.options) \(options) --timeout 60 2> \(folder)/errors$rank >/dev/null &
+                pids+=($!)
+            done; for pid in ${pids[@]}; do wait $pid; echo $?; done
+            """)
+        return (
+            outcome.output.split(separator: "\n"),
+            try (0..<2).map {
+                try String(contentsOfFile: "\(folder)/errors\($0)", encoding: .utf8).split(separator: "\n")
+            }
+        )
+    }
 }
 
 @Suite("Runs on image folders") struct FolderRunTests {
@@ -82,6 +100,31 @@ private struct ImageFolderRun {
             #expect(one.status == 65)
             #expect(one.errorLines.last?.hasSuffix("; more images cannot be read than the limit of 1") == true)
             #expect(try run.shell("\(train) --resume --limit-unreadable 2").status == 0)
+        }
+    }
+
+    /// Either process may meet either image, in some epochs the one and in some the other: each counts once.
+    @Test func processesCountUnreadableImagesTogether() throws {
+        try ImageFolderRun.with { run in
+            let whole = try run.trainTogether("--epochs 4 --limit-unreadable 2 --out \(run.folder)/run")
+            #expect(whole.statuses == ["0", "0"], "\(whole.errors)")
+            for split in ["train", "val"] {
+                let named = whole.errors[0].filter {
+                    $0.hasPrefix("unreadable: rank ") && $0.contains("/\(split)/bee/damaged.jpg: ")
+                }
+                #expect(named.count == 1, "\(whole.errors)")
+            }
+            #expect(whole.errors[0].contains { $0.hasPrefix("unreadable: 2 images so far") })
+            #expect(whole.errors[1].isEmpty)
+            for limit in [0, 1] {
+                let ended = try run.trainTogether("--limit-unreadable \(limit) --out \(run.folder)/\(limit)")
+                #expect(ended.statuses == ["65", "65"], "\(ended.errors)")
+                for rank in 0..<2 {
+                    let last = try #require(ended.errors[rank].last)
+                    #expect(last.hasPrefix("tapestry: rank \(rank) of 2: ") && last.contains("/damaged.jpg: "))
+                    #expect(last.hasSuffix("than the limit of 1") == (limit == 1), "\(last)")
+                }
+            }
         }
     }
 }

@@ -208,6 +208,36 @@ private struct NumberedDataset: ImageDataset {
         #expect(told == ["image-3.png", "image-4.png", "image-11.png"])
         #expect(unreadable.count == 3)
     }
+
+    /// As several processes do, which count together what each has kept.
+    @Test func whatIsKeptIsCountedLater() throws {
+        let unreadable = UnreadableImages(limit: 2)
+        let found = try batches(dataset, training: true, limit: 3).map(\.unreadable)
+        unreadable.keep(found[0])
+        unreadable.keep(found[1])
+        #expect(unreadable.kept == found[0] && unreadable.count == 0 && !unreadable.areTooMany)
+        try unreadable.add(unreadable.kept)
+        #expect(unreadable.kept.isEmpty && unreadable.count == 2)
+        unreadable.keep(found[2] + found[3])
+        #expect(unreadable.kept.map(\.file) == ["image-11.png"] && unreadable.areTooMany)
+        #expect(throws: FormatError.self) { try unreadable.add(unreadable.kept) }
+    }
+
+    /// Whoever shares the work hears of images beyond the limit, and needs no more of the batch.
+    @Test(arguments: [true, false]) func aBatchWithTooManyIsHandedOut(training: Bool) throws {
+        let images = NumberedDataset(count: 12, damaged: Set(0..<11))
+        let options = Loader.Options(batchSize: 8, unreadable: UnreadableImages(limit: 2).sharedPolicy)
+        let loader =
+            training
+            ? try Loader(
+                images, order: order, augmentation: Augmentation(normalization: identity(channels: 1)), seed: 0,
+                epoch: 0, options: options)
+            : try Loader(
+                images, order: order, preprocessing: Preprocessing(normalization: identity(channels: 1)),
+                options: options)
+        let batch = try #require(try loader.next())
+        #expect(batch.count == 0 && batch.unreadable.count == 3)
+    }
 }
 
 @Suite struct SamplerTests {

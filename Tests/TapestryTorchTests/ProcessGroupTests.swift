@@ -15,16 +15,18 @@ extension TorchTests {
                 try group.broadcast([given])
                 let bytes = try group.broadcast(group.rank == 0 ? Array("from rank 0".utf8) : [])
                 let none = try group.broadcast(group.rank == 0 ? [] : [1, 2])
+                let ranks = try group.gathered(Array(repeating: UInt8(group.rank), count: group.rank))
                 try group.barrier()
-                return (sums, least, try given.host().elements, String(decoding: bytes, as: UTF8.self), none)
+                return (sums, least, try given.host().elements, String(decoding: bytes, as: UTF8.self), none, ranks)
             }
             let sum = Double(count * (count + 1) / 2)
             for result in results {
-                let (sums, least, given, text, none) = try result.get()
+                let (sums, least, given, text, none, ranks) = try result.get()
                 #expect(sums == [sum, 2 * sum])
                 #expect(least == [1, -Double(count)])
                 #expect(given == [1, 5])
                 #expect(text == "from rank 0" && none.isEmpty)
+                #expect(ranks == (0..<count).map { Array(repeating: UInt8($0), count: $0) })
             }
         }
 
@@ -135,6 +137,16 @@ extension TorchTests {
             }
             let error = #expect(throws: TorchError.self) { try results[0].get() }
             #expect(error?.isPeerLost == true)
+        }
+
+        /// Before anyone is met.
+        @Test(.enabled(if: !FileManager.default.fileExists(atPath: ProcessGroup.ncclLibrary)))
+        func withoutNCCLGPUsAreRefused() throws {
+            let meeting = ProcessGroup.Meeting(rank: 0, size: 2, host: "127.0.0.1", port: 1, keepsStore: false)
+            let error = #expect(throws: TorchError.self) {
+                try ProcessGroup(meeting, timeout: .seconds(1), on: .cuda(0))
+            }
+            #expect(error?.operation == "nccl" && error?.message.contains(ProcessGroup.ncclLibrary) == true)
         }
 
         @Test func whoDoesNotComeIsMissed() throws {

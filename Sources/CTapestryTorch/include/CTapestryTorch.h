@@ -275,17 +275,25 @@ typedef struct TapestryMeeting {
     int32_t rank;
     int32_t size;
     int64_t timeout_milliseconds;
-    /// Where they compute: Gloo connects those on CPUs.
-    TapestryDeviceKind device;
+    /// Where this one computes. A CUDA device, for which NCCL is loaded, is no other process's.
+    TapestryDevice device;
 } TapestryMeeting;
+
+/// Loads the library by which groups on CUDA devices reach NCCL. Fails where there is none, or one that does not fit; load
+/// CUDA first.
+TapestryStatus tapestry_nccl_load(void) TAPESTRY_NOEXCEPT;
+/// Where that library is looked for: what the environment's TAPESTRY_NCCL names, or libtapestry-nccl.so beside the running
+/// program. Borrowed until the thread's next call.
+const char *tapestry_nccl_library_path(void) TAPESTRY_NOEXCEPT;
 
 typedef enum TapestryReduction : int32_t {
     TAPESTRY_SUM = 0,
     TAPESTRY_MINIMUM = 1,
 } TapestryReduction;
 
-/// Meets the others. Gloo uses the network interfaces that the environment's GLOO_SOCKET_IFNAME names, or the one by
-/// which `host` is reached. `*joined`: to be released once with `tapestry_process_group_release`.
+/// Meets the others. Gloo sends tensors on the CPU, through the network interfaces that the environment's
+/// GLOO_SOCKET_IFNAME names or the one by which `host` is reached; NCCL sends those on the CUDA device. `*joined`: to be
+/// released once with `tapestry_process_group_release`.
 TapestryStatus tapestry_process_group_join(const TapestryMeeting *meeting,
                                            TapestryProcessGroup *_Nullable *_Nonnull joined) TAPESTRY_NOEXCEPT;
 void tapestry_process_group_release(TapestryProcessGroup *group) TAPESTRY_NOEXCEPT;
@@ -298,7 +306,7 @@ TapestryStatus tapestry_process_group_broadcast(TapestryProcessGroup *group, Tap
                                                 int32_t root) TAPESTRY_NOEXCEPT;
 
 /// A reducer of the gradients of `count` parameters, in the same order in all processes. Gradients are sent in buckets
-/// of so many bytes. `*made`: to be released once with `tapestry_reducer_release`; it keeps the group.
+/// of so many bytes. `*made`: to be released once with `tapestry_reducer_release`, before the group.
 TapestryStatus tapestry_reducer_make(TapestryProcessGroup *group,
                                      TapestryTensor *_Nonnull const *_Nullable parameters, int64_t count,
                                      int64_t first_bucket_bytes, int64_t bucket_bytes,

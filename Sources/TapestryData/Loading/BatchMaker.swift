@@ -25,7 +25,10 @@ struct BatchMaker: Sendable {
             HugePages.advise(for: UnsafeRawBufferPointer(buffer))
             for index in indices {
                 let place = buffer.baseAddress! + labels.count * size
-                guard let shown = try show(index, at: place, &unreadable) else { continue }
+                guard let shown = try show(index, at: place, &unreadable) else {
+                    if self.unreadable.isExceeded(by: unreadable) { break }
+                    continue
+                }
                 labels.append(Int64(dataset.label(at: shown)))
             }
             initialized = labels.count * size
@@ -37,7 +40,7 @@ struct BatchMaker: Sendable {
     }
 
     /// Writes the sample of the image at `index`, or of the one that takes its place. Returns the index of the one that is
-    /// shown, nil for none, and appends those that cannot be read.
+    /// shown, nil for none, and appends those that cannot be read. That they are too many is for whoever counts them.
     private func show(
         _ index: Int, at output: UnsafeMutablePointer<Float>, _ unreadable: inout [UnreadableImage]
     ) throws -> Int? {
@@ -54,10 +57,8 @@ struct BatchMaker: Sendable {
                 return candidate
             } catch {
                 guard let image = UnreadableImage(error) else { throw error }
-                if limit == 0 { throw error }
                 unreadable.append(image)
-                if !replacesUnreadable { return nil }
-                if step == limit { throw UnreadableImages.excess(image, limit: limit) }
+                if !replacesUnreadable || step == limit { return nil }
                 if step == lastStep {
                     throw FormatError(file: image.file, reason: "\(image.reason); nor can any other image be read")
                 }

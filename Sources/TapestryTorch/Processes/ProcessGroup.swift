@@ -30,14 +30,18 @@ public final class ProcessGroup {
 
     public let rank: Int
     public let size: Int
+    /// Where this process computes.
+    public let device: Device
     let handle: OpaquePointer
 
     /// Waits until all have come, no longer than `timeout`.
     ///
-    /// `kind` says what they compute on: Gloo connects processes on CPUs, by the interface that `GLOO_SOCKET_IFNAME`
-    /// names or the one by which `host` is reached. Throws `TorchError` where they do not come.
+    /// Gloo sends what is on CPUs, by the interface that `GLOO_SOCKET_IFNAME` names or the one by which `host` is reached.
+    /// On a CUDA device, which is no other process's, NCCL sends what is there. Throws `TorchError` where the others do
+    /// not come; its operation is "nccl" where NCCL cannot be used.
     public init(_ meeting: Meeting, timeout: Duration, on device: Device = .cpu) throws(TorchError) {
-        (rank, size) = (meeting.rank, meeting.size)
+        (rank, size, self.device) = (meeting.rank, meeting.size, device)
+        if device != .cpu { try check(tapestry_nccl_load(), "nccl") }
         var joined: OpaquePointer?
         let (seconds, fraction) = timeout.components
         let milliseconds = max(1, seconds * 1000 + fraction / 1_000_000_000_000_000)
@@ -46,7 +50,7 @@ public final class ProcessGroup {
                 var place = TapestryMeeting(
                     host: host, port: meeting.port, serves: meeting.keepsStore, prefix: name,
                     rank: Int32(meeting.rank), size: Int32(meeting.size), timeout_milliseconds: milliseconds,
-                    device: device.handle.kind)
+                    device: device.handle)
                 return tapestry_process_group_join(&place, &joined)
             }
         }
@@ -56,6 +60,9 @@ public final class ProcessGroup {
     }
 
     deinit { tapestry_process_group_release(handle) }
+
+    /// The library by which groups on CUDA devices reach NCCL, where it is looked for.
+    public static var ncclLibrary: String { String(cString: tapestry_nccl_library_path()) }
 
     /// What becomes of the processes' tensors.
     public enum Reduction {
@@ -81,21 +88,34 @@ public final class ProcessGroup {
         return try tensor.host(Double.self).elements
     }
 
-    /// Gives the tensors of rank 0 to all others, in place of theirs.
-    public func broadcast(_ tensors: [TorchTensor]) throws(TorchError) {
-        for tensor in tensors { try check(tapestry_process_group_broadcast(handle, tensor.handle, 0), "broadcast") }
+    /// Gives the tensors of rank 0, or of another one, to all others, in place of theirs.
+    public func broadcast(_ tensors: [TorchTensor], from root: Int = 0) throws(TorchError) {
+        for tensor in tensors {
+            try check(tapestry_process_group_broadcast(handle, tensor.handle, Int32(root)), "broadcast")
+        }
     }
 
     /// The bytes that rank 0 has, in all processes.
     public func broadcast(_ bytes: [UInt8]) throws(TorchError) -> [UInt8] {
-        let count = try TorchTensor(Tensor<Int64>(shape: [1], elements: [Int64(bytes.count)]))
-        try broadcast([count])
-        let length = Int(try count.host(Int64.self).elements[0])
-        let own = rank == 0 ? bytes : Array(repeating: 0, count: length)
-        guard length > 0 else { return [] }
-        let tensor = try TorchTensor(Tensor(shape: [length], elements: own))
-        try broadcast([tensor])
-        return try tensor.host(UInt8.self).elements
+        try gathered(rank == 0 ? bytes : [])[0]
+    }
+
+    /// The bytes of each process, by rank, in all processes.
+    public func gathered(_ bytes: [UInt8]) throws(TorchError) -> [[UInt8]] {
+        let counts = try gathered(Double(bytes.count)).map { Int($0) }
+        var all = counts.map { _ in [UInt8]() }
+        for (root, count) in counts.enumerated() where count > 0 {
+            let own = root == rank ? bytes : Array(repeating: 0, count: count)
+            let tensor = try TorchTensor(Tensor(shape: [count], elements: own))
+            try broadcast([tensor], from: root)
+            all[root] = try tensor.host(UInt8.self).elements
+        }
+        return all
+    }
+
+    /// One number of each process, by rank, in all processes.
+    public func gathered(_ value: Double) throws(TorchError) -> [Double] {
+        try reduced((0..<size).map { $0 == rank ? value : 0 })
     }
 
     /// Waits until all have come here.

@@ -1,6 +1,7 @@
 import Foundation
 import TapestryCore
 import TapestryData
+import TapestryFormats
 import TapestryTorch
 
 extension ProcessGroup {
@@ -26,9 +27,25 @@ extension ProcessGroup {
         let least = Int(try reduced([Double(place)], by: .minimum)[0])
         return least < graph.nodes.count ? graph.nodes[least].name : graph.outputName
     }
+}
 
-    /// One number of each process, by rank.
-    func gathered(_ own: Double) throws(TorchError) -> [Double] {
-        try reduced((0..<size).map { $0 == rank ? own : 0 })
+extension UnreadableImages {
+    /// Counts those of a batch at once, or in a group keeps them until `exchange`.
+    func take(_ images: [UnreadableImage], in group: ProcessGroup?) throws(FormatError) {
+        if group == nil { try add(images) } else { keep(images) }
+    }
+
+    /// Counts what all processes have kept, each image under the first rank that names it. All of them call it, and all
+    /// throw the same `FormatError` for the first image beyond the limit.
+    func exchange(in group: ProcessGroup) throws {
+        let own = try kept.isEmpty ? Data() : JSONEncoder().encode(kept)
+        var all: [UnreadableImage] = []
+        for (rank, bytes) in try group.gathered(Array(own)).enumerated() where !bytes.isEmpty {
+            for var image in try JSONDecoder().decode([UnreadableImage].self, from: Data(bytes)) {
+                image.rank = rank
+                all.append(image)
+            }
+        }
+        try add(all)
     }
 }

@@ -25,7 +25,7 @@ public struct Evaluator {
     private let unreadable: UnreadableImages?
 
     /// The processes of `group` share the images, and each has the result for all of them. Images that cannot be read are
-    /// counted by `unreadable` and left out; without it, they are an error.
+    /// counted by `unreadable`, over all processes, and left out; without it, they are an error.
     ///
     /// Precondition: `batchSize > 0`.
     public init(
@@ -52,11 +52,14 @@ public struct Evaluator {
         let loader = try Loader(
             dataset, order: sampler.evaluationOrder(count: dataset.count), preprocessing: preprocessing,
             options: .init(
-                batchSize: batchSize, threadCount: loadingThreads, unreadable: unreadable?.policy ?? .refuse))
+                batchSize: batchSize, threadCount: loadingThreads,
+                unreadable: (group == nil ? unreadable?.policy : unreadable?.sharedPolicy) ?? .refuse))
         var tally = EvaluationTally()
         do {
             while let batch = try loader.next() {
-                try unreadable?.add(batch.unreadable)
+                try unreadable?.take(batch.unreadable, in: group)
+                // Throwing is for all together.
+                if group != nil, unreadable?.areTooMany == true { break }
                 if batch.count == 0 { continue }
                 let (images, labels) = try batch.tensors(on: network.device)
                 try Torch.withoutGradients {
@@ -68,7 +71,10 @@ public struct Evaluator {
             guard let group else { throw error }
             try tally.join(group, found: error, in: network.graph)
         }
-        if let group { try tally.join(group, found: nil, in: network.graph) }
+        if let group {
+            try tally.join(group, found: nil, in: network.graph)
+            try unreadable?.exchange(in: group)
+        }
         return tally.result(seconds: (ContinuousClock.now - start).seconds)
     }
 }
@@ -123,10 +129,11 @@ extension TorchNetwork {
     package func logits(
         of images: TorchTensor, mode: Mode, precision: RunConfiguration.Precision
     ) throws -> TorchTensor {
-        switch precision {
-        case .fp32: try logits(of: images, mode: mode)
-        case .bf16:
-            try Torch.withAutocast(on: device) { try logits(of: images, mode: mode) }.to(as: .float32)
+        // The whole process's: what goes back computes as what went forward.
+        if device != .cpu { try TorchRuntime.setAllowsTF32(precision == .tf32) }
+        return switch precision {
+        case .fp32, .tf32: try logits(of: images, mode: mode)
+        case .bf16: try Torch.withAutocast(on: device) { try logits(of: images, mode: mode) }.to(as: .float32)
         }
     }
 }

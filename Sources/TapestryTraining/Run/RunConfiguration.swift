@@ -8,6 +8,8 @@ import TapestryTorch
 public struct RunConfiguration: Equatable, Sendable {
     public enum Precision: String, CaseIterable, Sendable {
         case fp32
+        /// float32, but for the factors of convolutions and products of matrices, which are rounded to TF32: on GPUs only.
+        case tf32
         /// bfloat16 where that is safe (autocast); parameters, batch-norm statistics and the loss stay float32.
         case bf16
     }

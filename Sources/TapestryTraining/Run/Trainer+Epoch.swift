@@ -56,9 +56,10 @@ extension Trainer {
             options: .init(
                 batchSize: recipe.batchSize, dropsLastBatch: recipe.dropLast, firstBatch: segment.batches.lowerBound,
                 batchLimit: segment.batches.count, threadCount: loadingThreads,
-                prefetchedBatches: 2 * loadingThreads + 2, sampler: sampler, unreadable: unreadable.policy))
+                prefetchedBatches: 2 * loadingThreads + 2, sampler: sampler,
+                unreadable: group == nil ? unreadable.policy : unreadable.sharedPolicy))
         while let batch = try loader.next() {
-            try unreadable.add(batch.unreadable)
+            try unreadable.take(batch.unreadable, in: group)
             let (images, labels) = try batch.tensors(on: step.network.device)
             try take(
                 StepBatch(images: images, labels: labels, count: batch.count, wholeCount: batch.wholeCount),
@@ -118,10 +119,11 @@ extension Trainer {
         do {
             result = try step(
                 batch.images, batch.labels, wholeCount: batch.wholeCount, learningRate: learningRate,
-                epoch: position.epoch, stopping: isInterrupted)
+                epoch: position.epoch, hasNews: !unreadable.kept.isEmpty, stopping: isInterrupted)
         } catch let error as LossNotFinite {
             throw RunError.diverged(node: error.node, epoch: position.epoch + 1, step: position.step + 1)
         }
+        if let group, result.hasNews { try unreadable.exchange(in: group) }
         position.step += 1
         position.lossSum += result.loss * Double(batch.wholeCount)
         position.images += batch.wholeCount

@@ -57,8 +57,16 @@ public final class Trainer {
         self.loadingThreads = loadingThreads
         self.isInterrupted = isInterrupted
         self.observer = observer
-        guard let device = Device(parsing: configuration.device) else {
+        guard let asked = Device(parsing: configuration.device) else {
             throw RunError.unsuitable("device \(configuration.device) is neither cpu nor cuda[:index]")
+        }
+        // On GPUs each process has its own.
+        let device = group?.device ?? asked
+        guard (device == .cpu) == (asked == .cpu) else {
+            throw SettingError("the run computes on \(asked); processes that share it must be told so by --device")
+        }
+        guard device != .cpu || configuration.precision != .tf32 else {
+            throw RunError.unsuitable("precision tf32 is for cuda; a CPU computes in fp32 or bf16")
         }
         try TorchRuntime.start(threads: configuration.threads, device: device)
         let isWriter = sampler.rank == 0

@@ -21,6 +21,8 @@ public final class TrainingStep {
         public let correct: Int
         /// Whether a process has asked to stop after this step.
         public let isLast: Bool
+        /// Whether a process has something to tell the others.
+        public let hasNews: Bool
     }
 
     /// With `ternarization` the network's layers that it names are quantised from now on. The processes of `group` make
@@ -46,11 +48,11 @@ public final class TrainingStep {
     /// epoch (from 0) in which the assignment of quantised weights stands still, only their levels move.
     ///
     /// In a group these are one process's share, perhaps none, of a batch of `wholeCount` images, and the mean is over
-    /// all of it; `stopping` is asked late, and where it is true all processes learn of it. Throws `LossNotFinite` before anything is
-    /// moved by such a loss.
+    /// all of it; `stopping` is asked late, and where it or `hasNews` is true all processes learn of it. Throws
+    /// `LossNotFinite` before anything is moved by such a loss.
     public func callAsFunction(
         _ images: TorchTensor, _ labels: TorchTensor, wholeCount: Int? = nil, learningRate: Double, epoch: Int = 0,
-        stopping: () -> Bool = { false }
+        hasNews: Bool = false, stopping: () -> Bool = { false }
     ) throws -> Result {
         let logits = try network.logits(of: images, mode: .training, precision: precision)
         let correct = try Torch.withoutGradients { () throws(TorchError) in
@@ -61,10 +63,10 @@ public final class TrainingStep {
         if let group, let reducer {
             result = try backward(
                 group, reducer, logits, images, labels, wholeCount: wholeCount ?? images.shape[0] * group.size,
-                correct: correct, stopping: stopping)
+                correct: correct, hasNews: hasNews, stopping: stopping)
         } else {
             let loss = try backward(logits, images, labels)
-            result = Result(loss: loss, correct: Int(correct), isLast: stopping())
+            result = Result(loss: loss, correct: Int(correct), isLast: stopping(), hasNews: hasNews)
         }
         try network.maskGradients()
         if let maximum = recipe.gradientClip {
@@ -93,7 +95,7 @@ public final class TrainingStep {
     /// Makes the gradients of the mean loss over the images of all processes, and adds up what they found.
     private func backward(
         _ group: ProcessGroup, _ reducer: GradientReducer, _ logits: TorchTensor, _ images: TorchTensor,
-        _ labels: TorchTensor, wholeCount: Int, correct: Double, stopping: () -> Bool
+        _ labels: TorchTensor, wholeCount: Int, correct: Double, hasNews: Bool, stopping: () -> Bool
     ) throws -> Result {
         // Of these losses, the mean over the processes is the mean over the images, however they are shared.
         let loss = try logits.crossEntropy(
@@ -101,12 +103,12 @@ public final class TrainingStep {
         ).multiply(by: Double(group.size) / Double(wholeCount))
         let value = try loss.item()
         try reducer.backward(loss)
-        let sums = try group.reduced([value / Double(group.size), correct, stopping() ? 1 : 0])
+        let sums = try group.reduced([value / Double(group.size), correct, stopping() ? 1 : 0, hasNews ? 1 : 0])
         guard sums[0].isFinite else {
             let node = value.isFinite ? nil : try firstNonFiniteNode(for: images)
             throw LossNotFinite(node: try group.first(node, in: network.graph))
         }
-        return Result(loss: sums[0], correct: Int(sums[1]), isLast: sums[2] > 0)
+        return Result(loss: sums[0], correct: Int(sums[1]), isLast: sums[2] > 0, hasNews: sums[3] > 0)
     }
 
     /// Takes over from rank 0 all that moves.
@@ -138,7 +140,7 @@ public final class TrainingStep {
     private func firstNonFiniteNode(for images: TorchTensor) throws -> String? {
         try Torch.withoutGradients {
             switch precision {
-            case .fp32: try network.firstNonFiniteNode(for: images)
+            case .fp32, .tf32: try network.firstNonFiniteNode(for: images)
             case .bf16: try Torch.withAutocast(on: network.device) { try network.firstNonFiniteNode(for: images) }
             }
         }

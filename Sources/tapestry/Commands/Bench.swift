@@ -4,6 +4,10 @@ import TapestryMethods
 import TapestryRewrites
 import TapestryRuntime
 
+#if TAPESTRY_TORCH
+import TapestryTraining
+#endif
+
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure how fast deployed networks run by Tapestry's own kernels, or on a GPU.",
@@ -65,6 +69,7 @@ struct Bench: AsyncParsableCommand {
         if device?.isProcessor == false, explain || tune {
             throw ValidationError("--explain and --tune are for Tapestry's kernels for CPUs; leave out --device")
         }
+        try planned.precision.check(on: device)
         if explain, json { throw ValidationError("--explain prints tables; leave out --json") }
     }
 
@@ -78,28 +83,29 @@ struct Bench: AsyncParsableCommand {
             return try json ? Console.printJSON(rows) : Console.print(gpu.table(rows, against: against))
         }
         Console.note(
-            "threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best(for: planned.precision).name)")
+            "threads: \(budget.count) (\(budget.reason)), \(try InstructionSet.best(for: planned.precision.native).name)"
+        )
         if tune { try tune(subjects, threads: budget.count) }
         if explain {
             for subject in subjects {
                 for size in planned.batch.sizes {
                     try Console.print(
                         BenchExplanation(
-                            subject, batch: size, threads: budget.count, precision: planned.precision
+                            subject, batch: size, threads: budget.count, precision: planned.precision.native
                         ).text)
                 }
             }
             return
         }
         let rows = try BenchRun(
-            subjects, batches: planned.batch.sizes, threads: budget.count, precision: planned.precision
+            subjects, batches: planned.batch.sizes, threads: budget.count, precision: planned.precision.native
         ).rows()
         try json ? Console.printJSON(rows.map(\.document)) : Console.print(table(rows))
     }
 
     /// Measures and keeps what is fastest for each network and batch size.
     private func tune(_ subjects: [BenchSubject], threads: Int) throws {
-        let instructionSet = try InstructionSet.best(for: planned.precision)
+        let instructionSet = try InstructionSet.best(for: planned.precision.native)
         let store = TuningStore()
         for subject in subjects {
             for size in planned.batch.sizes {
@@ -138,8 +144,6 @@ struct Bench: AsyncParsableCommand {
     }
 }
 
-extension NativePrecision: ExpressibleByArgument {}
-
 /// What networks of `bench` and `predict-cost` are planned for, beside threads.
 struct PlanArguments: ParsableArguments {
     @Option(
@@ -147,8 +151,8 @@ struct PlanArguments: ParsableArguments {
         transform: BatchSizes.init)
     var batch = BatchSizes.usual
 
-    @Option(help: "What values and weights are stored in; sums are in 32-bit floats either way.")
-    var precision: NativePrecision = .fp32
+    @Option(help: "What values and weights are stored in, or on GPUs tf32; sums are in 32-bit floats either way.")
+    var precision = Precision.fp32
 }
 
 /// Numbers of images at a time.

@@ -38,17 +38,21 @@ struct PredictCost: AsyncParsableCommand {
     @Flag(help: "Print one JSON document.")
     var json = false
 
-    func validate() throws { try network.validate(besides: models) }
+    func validate() throws {
+        try network.validate(besides: models)
+        try planned.precision.check(on: nil)
+    }
 
     func run() async throws {
         let budget = threadArguments.budget
-        let instructionSet = try InstructionSet.best(for: planned.precision)
+        let instructionSet = try InstructionSet.best(for: planned.precision.native)
         let subjects = try models.map(BenchSubject.init(modelFile:)) + network.subjects(against: "dense")
         Console.note("threads: \(budget.count) (\(budget.reason)), \(instructionSet.name)")
         let measured =
             try measure
-            ? BenchRun(subjects, batches: planned.batch.sizes, threads: budget.count, precision: planned.precision)
-                .rows() : []
+            ? BenchRun(
+                subjects, batches: planned.batch.sizes, threads: budget.count, precision: planned.precision.native
+            ).rows() : []
         let speed = ProcessorSpeed(measuring: instructionSet)
         var rows: [Row] = []
         for subject in subjects {
@@ -146,7 +150,7 @@ struct PredictCost: AsyncParsableCommand {
         let dense = row.dense(among: rows)
         return Document(
             model: row.subject.name, method: row.subject.method, batch: row.batch,
-            precision: planned.precision.rawValue,
+            precision: planned.precision.native.rawValue,
             predicted_ms: row.cost.seconds * 1e3, speed_up: dense.map { $0.cost.seconds / row.cost.seconds },
             in_theory: dense.map { Double($0.subject.macs) / Double(row.subject.macs) },
             measured_ms: row.measured.map { $0 * 1e3 },

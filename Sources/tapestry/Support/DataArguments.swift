@@ -79,8 +79,10 @@ struct ComputingArguments: ParsableArguments {
         completion: .list(DeviceName.allValueStrings))
     var device: DeviceName?
 
-    @Option(help: "What to compute in, by default fp32; files keep weights in 32 bits.")
+    @Option(help: "What to compute in, by default fp32, on GPUs also tf32; files keep weights in 32 bits.")
     var precision: Precision?
 
     @OptionGroup var threads: ThreadArguments
+
+    func validate() throws { try precision?.check(on: device) }
 }

@@ -26,10 +26,13 @@ struct EngineName: Sendable {
             throw ValidationError("expected native, torch or reference, the first two with or without :fp32 or :bf16")
         }
         self.init(executor, precision: parts.count == 2 ? Precision(rawValue: parts[1]) : nil)
-        guard parts.count == 1 || precision != nil else { throw ValidationError("the precisions are fp32 and bf16") }
+        guard parts.count == 1 || precision != nil else {
+            throw ValidationError("the precisions are fp32 and bf16, on GPUs also tf32")
+        }
         guard parts.count == 1 || !isReference else {
             throw ValidationError("reference computes in double precision; leave out :\(parts[1])")
         }
+        if executor == .native { try precision?.check(on: nil) }
     }
 
     var isReference: Bool { executor == .reference }
@@ -49,7 +52,8 @@ struct EngineName: Sendable {
     static let completion = CompletionKind.list(
         Executor.allCases.flatMap { executor in
             [executor.rawValue]
-                + (executor == .reference ? [] : Precision.allCases.map { "\(executor.rawValue):\($0.rawValue)" })
+                + (executor == .reference ? [] : Precision.allCases.filter { $0 != .tf32 || executor == .torch })
+                .map { "\(executor.rawValue):\($0.rawValue)" }
         })
 }
 
@@ -92,8 +96,9 @@ extension ComputingArguments {
 
     private func engine(_ name: EngineName, for command: String) throws -> Engine {
         let precision = name.precision ?? precision ?? .fp32
+        try precision.check(on: name.isTorch ? device : nil)
         switch name.executor {
-        case .native: return .native(precision == .bf16 ? .bf16 : .fp32)
+        case .native: return .native(precision.native)
         case .reference: return .reference
         case .torch:
             #if TAPESTRY_TORCH

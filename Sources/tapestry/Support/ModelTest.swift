@@ -69,13 +69,13 @@ struct ModelTest {
         let networks = try subjects.map {
             try $0.engine.prepare($0.model, path: $0.path, batch: min(batchSize, max(1, count)), threads: threads)
         }
-        let loader = try Loader(
-            images.dataset, order: Array(0..<count), preprocessing: preprocessing,
-            options: .init(batchSize: batchSize, unreadable: .skip(limit: images.unreadableLimit)))
         var tallies = subjects.map { _ in Tally() }
         let bar = ProgressBar(title, total: count, unit: "images")
         let notes = UnreadableNotes { bar.finish() }
         let unreadable = UnreadableImages(limit: images.unreadableLimit, notice: notes.add)
+        let loader = try Loader(
+            images.dataset, order: Array(0..<count), preprocessing: preprocessing,
+            options: .init(batchSize: batchSize, unreadable: unreadable.policy))
         defer {
             bar.finish()
             notes.conclude("left out")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import TapestryRuntime
 
 #if TAPESTRY_TORCH
 import TapestryTorch
@@ -93,6 +94,7 @@ struct DeviceName: ExpressibleByArgument {
 /// What training and evaluation would compute in.
 enum Precision: String, CaseIterable, ExpressibleByArgument, Sendable {
     case fp32
+    case tf32
     case bf16
 }
 
@@ -109,6 +111,18 @@ enum RecipeNames {
     static let discussion = ""
 }
 #endif
+
+extension Precision {
+    /// Of Tapestry's kernels for CPUs, which `check` keeps TF32 from.
+    var native: NativePrecision { self == .bf16 ? .bf16 : .fp32 }
+
+    /// Throws: `ValidationError` for TF32 where `device` is no GPU.
+    func check(on device: DeviceName?) throws {
+        guard self != .tf32 || device?.isProcessor == false else {
+            throw ValidationError("--precision tf32 is for --device cuda; CPUs compute in fp32 or bf16")
+        }
+    }
+}
 
 enum DeviceNames {
     /// For help and completions.

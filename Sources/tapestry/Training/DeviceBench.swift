@@ -34,7 +34,7 @@ struct DeviceBench {
 
         /// Times of a batch in milliseconds.
         init(
-            _ subject: BenchSubject, batch: Int, _ device: String, _ form: Procedure, _ precision: NativePrecision,
+            _ subject: BenchSubject, batch: Int, _ device: String, _ form: Procedure, _ precision: Precision,
             times: [Double]
         ) {
             let sorted = times.sorted()
@@ -73,7 +73,7 @@ extension DeviceBench {
         self.device = device
     }
 
-    func rows(_ subjects: [BenchSubject], batches: [Int], precision: NativePrecision) throws -> [Row] {
+    func rows(_ subjects: [BenchSubject], batches: [Int], precision: Precision) throws -> [Row] {
         guard case .cuda(let index) = device else { return [] }
         return try subjects.flatMap { subject in
             let network = try TorchNetwork(subject.model.graph, weights: subject.model.weights, device: device)
@@ -85,7 +85,7 @@ extension DeviceBench {
                 func run() throws(TorchError) {
                     do {
                         _ = try network.logits(
-                            of: images, mode: .evaluation, precision: precision == .bf16 ? .bf16 : .fp32)
+                            of: images, mode: .evaluation, precision: precision)
                     } catch let error as TorchError { throw error } catch {
                         throw TorchError(operation: "bench", message: "\(error)")
                     }
@@ -127,6 +127,6 @@ extension DeviceBench {
 extension DeviceBench {
     init(on device: DeviceName, threads: Int) throws { throw CommandFailure.needsLibtorch("bench --device cuda") }
 
-    func rows(_ subjects: [BenchSubject], batches: [Int], precision: NativePrecision) throws -> [Row] { [] }
+    func rows(_ subjects: [BenchSubject], batches: [Int], precision: Precision) throws -> [Row] { [] }
 }
 #endif

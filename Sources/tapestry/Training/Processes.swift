@@ -22,8 +22,8 @@ struct Processes {
             return try body(Processes(group: nil))
         }
         do {
-            try body(
-                Processes(group: try join(launch.meeting, timeout: arguments.timeout, on: computing.device ?? .cpu)))
+            let device = try launch.device(asked: computing.device ?? .cpu)
+            try body(Processes(group: try join(launch.meeting, timeout: arguments.timeout, on: device)))
         } catch let code as ExitCode {
             throw code
         } catch {
@@ -37,15 +37,15 @@ struct Processes {
         _ meeting: ProcessGroup.Meeting, timeout: Int, on device: Device
     ) throws -> ProcessGroup {
         try TorchRuntime.start(threads: 1, device: device)
-        guard device.isProcessor else {
-            throw CommandFailure(
-                .unavailable,
-                "--device \(device): processes that share a run on GPUs need NCCL, which this build cannot use; train with"
-                    + " one process, or on CPUs")
-        }
         do {
-            return try ProcessGroup(meeting, timeout: .seconds(timeout))
+            return try ProcessGroup(meeting, timeout: .seconds(timeout), on: device)
         } catch {
+            guard error.operation != "nccl" else {
+                throw CommandFailure(
+                    .unavailable,
+                    "--device cuda: processes that share a run on GPUs need NCCL, which this build cannot use"
+                        + " (\(error.message)); train with one process, or on CPUs")
+            }
             guard error.isPeerLost else { throw error }
             throw CommandFailure(
                 .unavailable,

@@ -60,7 +60,7 @@ struct CUDAParts: Encodable {
         }
     }
 
-    /// Several GPUs talk to each other through it.
+    /// Several GPUs talk to each other through it, and Tapestry to it through a library of its own.
     private static var foundCollectives: Part {
         let beside = torchFolder.map { "\($0)/../nvidia/nccl/lib/libnccl.so.2" }
         let found = ([beside].compactMap { $0 } + ["libnccl.so.2"]).first { name in
@@ -68,9 +68,15 @@ struct CUDAParts: Encodable {
             dlclose(handle)
             return true
         }
+        var reason = found == nil ? "no libnccl.so.2" : nil
+        #if TAPESTRY_TORCH
+        let library = ProcessGroup.ncclLibrary
+        if reason == nil, !FileManager.default.fileExists(atPath: library) { reason = "no \(library)" }
+        #endif
         return Part(
-            name: "NCCL", found: found, reason: found == nil ? "no libnccl.so.2" : nil,
-            remedy: "it comes with PyPI's own `pip install torch`; one GPU does without")
+            name: "NCCL", found: reason == nil ? found : nil, reason: reason,
+            remedy: "it comes with PyPI's own `pip install torch`, for which `./dev build` then builds what reaches it;"
+                + " one GPU does without")
     }
 
     private static var environment: [String: String] { ProcessInfo.processInfo.environment }
