@@ -1,4 +1,5 @@
 import CTapestryTorch
+import TapestryCore
 
 /// The libtorch of this process: its version, threads, seed, determinism and devices.
 public enum TorchRuntime {

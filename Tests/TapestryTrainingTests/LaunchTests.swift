@@ -1,3 +1,4 @@
+import TapestryRecipes
 import TapestryTorch
 import TapestryTraining
 import Testing

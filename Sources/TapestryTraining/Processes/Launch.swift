@@ -1,3 +1,4 @@
+import TapestryRecipes
 import TapestryTorch
 
 /// How this process was started beside others, as launchers say it in the environment.
