@@ -33,6 +33,7 @@ var targets: [Target] = [
     .systemLibrary(name: "Cspng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CTapestrySHA256"),
+    .target(name: "CTapestryMemory"),
     .target(name: "TapestryModelFile", dependencies: ["TapestryCore", "CTapestrySHA256"], swiftSettings: strict),
     .target(
         name: "TapestryFormats",
@@ -63,7 +64,7 @@ var targets: [Target] = [
         name: "TapestryCommandLine",
         dependencies: [
             "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRecipes",
-            "TapestryRuntime", "TapestryCUDA", argumentParser,
+            "TapestryRuntime", "TapestryCUDA", "CTapestryMemory", argumentParser,
         ],
         swiftSettings: strict),
     .executableTarget(name: "tapestry", dependencies: ["TapestryCommandLine"], swiftSettings: strict),
@@ -141,7 +142,7 @@ if hasLibtorch {
         .target(
             name: "TapestryTorch",
             dependencies: [
-                "TapestryCore", "TapestryRuntime", "TapestryCUDA", "CTapestryCUDA", "CTapestryTorch",
+                "TapestryCore", "TapestryRuntime", "TapestryCUDA", "CTapestryCUDA", "CTapestryMemory", "CTapestryTorch",
             ],
             swiftSettings: strict),
         .target(

@@ -1,8 +1,11 @@
 import ArgumentParser
+import CTapestryMemory
 import Dispatch
 import Foundation
 
 /// The root of the command line. A command's file parses, calls and prints; what commands share is in `Support`.
+///
+/// Every command says its name, for which the parser else asks the Swift runtime: a millisecond of every start.
 package struct Tapestry: ParsableCommand {
     static let version = "0.1.0"
 
@@ -36,6 +39,7 @@ package struct Tapestry: ParsableCommand {
     ///
     /// Not asynchronous: what runs tasks opens files, which must not happen before the standard descriptors are open.
     package static func main(with libtorch: (any LibtorchCommands)? = nil) -> Never {
+        tapestry_keep_freed_memory()
         if let libtorch { Libtorch.register(libtorch) }
         // A reader that leaves early (`| head`) is then an error of the write, which ends the command quietly, and not a
         // signal that would kill a training run whose messages nobody reads.

@@ -1,3 +1,4 @@
+import CTapestryMemory
 import CTapestryTorch
 import TapestryCore
 

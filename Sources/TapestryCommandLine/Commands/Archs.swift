@@ -4,6 +4,7 @@ import TapestryRewrites
 
 struct Archs: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "archs",
         abstract: "List the networks, with parameters and multiply-adds at their defaults.",
         discussion: """
             Examples:

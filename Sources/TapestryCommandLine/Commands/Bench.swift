@@ -6,6 +6,7 @@ import TapestryRuntime
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "bench",
         abstract: "Measure how fast deployed networks run by Tapestry's own kernels, or on a GPU.",
         usage: "tapestry bench MODEL... | --arch A [--method M]... [--batch N,N] …",
         discussion: """

@@ -7,6 +7,7 @@ import TapestryRewrites
 
 struct Convert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "convert",
         abstract: "Turn a trained network into the cheapest equivalent one, with proof that it is equivalent.",
         usage: "tapestry convert MODEL | --arch A -o OUT [--data DIR] [--json] …",
         discussion: """

@@ -2,6 +2,7 @@ import ArgumentParser
 
 package struct Demo: ParsableCommand {
     package static let configuration = CommandConfiguration(
+        commandName: "demo",
         abstract: "Train a small network dense and with any-shape kernels on real images, and compare.",
         usage: "tapestry demo [--data DIR] [--out DIR] [--threads N] [--json]",
         discussion: """

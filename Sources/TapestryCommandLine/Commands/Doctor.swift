@@ -4,6 +4,7 @@ import TapestryData
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "doctor",
         abstract: "Say what this machine has for the work, and what is missing and how to get it.",
         discussion: """
             Looks at the processor and its instruction sets, the threads and the memory that control groups leave, \

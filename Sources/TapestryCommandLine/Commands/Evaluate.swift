@@ -2,6 +2,7 @@ import ArgumentParser
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "evaluate",
         abstract: "Measure top-1 and top-5 accuracy and loss of models on test images.",
         usage: "tapestry evaluate MODEL... --data DIR [--arch A] [--method M] [--json] …",
         discussion: """

@@ -6,6 +6,7 @@ import TapestryFormats
 
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "predict",
         abstract: "Say what a model sees in image files.",
         usage: "tapestry predict MODEL IMAGE... [--top N] [--engine E] [--json]",
         discussion: """

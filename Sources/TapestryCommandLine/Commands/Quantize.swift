@@ -3,6 +3,7 @@ import TapestryMethods
 
 package struct Quantize: ParsableCommand {
     package static let configuration = CommandConfiguration(
+        commandName: "quantize",
         abstract: "Make layers sparse and ternary, or sparse alone, while training on (EC2T).",
         usage: """
             tapestry quantize MODEL --data DIR --out RUN [--arch A] [--epochs N] …

@@ -3,6 +3,7 @@ import TapestryFormats
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "report",
         abstract: "Compare training runs: a table, curves, and what differs between them.",
         usage: "tapestry report RUN... [-o report.html|curves.svg] [--json]",
         discussion: """

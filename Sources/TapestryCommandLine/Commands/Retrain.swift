@@ -2,6 +2,7 @@ import ArgumentParser
 
 package struct Retrain: ParsableCommand {
     package static let configuration = CommandConfiguration(
+        commandName: "retrain",
         abstract: "Train on what is not quantised, the quantised weights staying where they are.",
         usage: "tapestry retrain MODEL|RUN... --data DIR --out RUN [--lrs X...] …",
         discussion: """

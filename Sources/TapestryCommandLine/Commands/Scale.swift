@@ -4,6 +4,7 @@ import TapestryMethods
 
 package struct Scale: ParsableCommand {
     package static let configuration = CommandConfiguration(
+        commandName: "scale",
         abstract: "Train a grid of compound-scaled networks: deeper and wider until accurate enough.",
         usage: "tapestry scale --grid a0,b0 a1,b1 ... --phi X --data DIR --out RUN …",
         discussion: """

@@ -5,6 +5,7 @@ import TapestryRewrites
 
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "show",
         abstract: "Show what a checkpoint holds: each tensor's shape, type and values in figures.",
         discussion: """
             Works for safetensors, PyTorch's .pt, .pth, .pth.tar and .t7 files, and HDF5; of a Tapestry model it shows \

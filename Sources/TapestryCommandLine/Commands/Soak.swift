@@ -2,6 +2,7 @@ import ArgumentParser
 
 package struct Soak: ParsableCommand {
     package static let configuration = CommandConfiguration(
+        commandName: "soak",
         abstract: "Kill a short training at random moments, and check that it ends in the same bits.",
         usage: "tapestry soak --data DIR [--kills N] [--seed N] [options of train …]",
         discussion: """

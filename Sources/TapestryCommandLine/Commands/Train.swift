@@ -3,6 +3,7 @@ import TapestryData
 
 package struct Train: ParsableCommand {
     package static let configuration = CommandConfiguration(
+        commandName: "train",
         abstract: "Train a network on real images.",
         usage: "tapestry train --arch A [--method M] --data DIR [--out RUN] …",
         discussion: """

@@ -5,6 +5,7 @@ import TapestryMethods
 
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "validate",
         abstract: "Compare two models, or two engines, on test images.",
         usage: "tapestry validate MODEL_A [MODEL_B] --data DIR [--engine E[,E]] …",
         discussion: """
