@@ -44,6 +44,7 @@ package struct Tapestry: ParsableCommand {
         // A reader that leaves early (`| head`) is then an error of the write, which ends the command quietly, and not a
         // signal that would kill a training run whose messages nobody reads.
         signal(SIGPIPE, SIG_IGN)
+        unblockSignals()
         Console.openStandardDescriptors()
         do {
             try checkHelpRequest(CommandLine.arguments.dropFirst())
@@ -56,6 +57,13 @@ package struct Tapestry: ParsableCommand {
         } catch {
             end(CommandFailure.report(error))
         }
+    }
+
+    /// A thread of a pool blocks signals, and leaves that to the programs that it starts.
+    private static func unblockSignals() {
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
     }
 
     private static func run(_ command: sending any AsyncParsableCommand) -> Never {
