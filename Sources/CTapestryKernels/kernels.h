@@ -10,6 +10,7 @@
 #include "pooling.h"
 #include "tap_conv.h"
 #include "training.h"
+#include "training_windows.h"
 #if WORD_ELEMENTS == 1
 #include "planes.h"
 #include "sparse.h"
@@ -53,5 +54,8 @@ const tk_kernels TABLE(SET) = {
     .normalize_gradient = normalize_gradient,
     .pack_weights = pack_weights,
     .add_weight_gradient = add_weight_gradient,
+    .pool_readings = pool_readings,
+    .spread_pool_gradient = spread_pool_gradient,
+    .add_depthwise_gradient = add_depthwise_gradient,
     .most_runs = {MOST_RUNS_4, MOST_RUNS_8},
 };

@@ -1,6 +1,19 @@
 // Windows over each channel: a vector is one pixel's neighbouring channels.
 #pragma once
 
+/// A window's rows and columns inside of the image. It is never empty.
+typedef struct {
+    int64_t from_row, to_row, from, to;
+} window;
+
+FORCE_INLINE window window_at(const tk_pooling *p, int64_t i, int64_t j) {
+    const int64_t top = i * p->stride_height - p->top, left = j * p->stride_width - p->left;
+    const int64_t bottom = top + p->kernel_height, right = left + p->kernel_width;
+    return (window){
+        top < 0 ? 0 : top, bottom < p->input.height ? bottom : p->input.height, left < 0 ? 0 : left,
+        right < p->input.width ? right : p->input.width};
+}
+
 static void pool(const tk_pooling *p, const void *from_values, void *to_values, tk_share share) {
     const element *const x = from_values;
     element *const y = to_values;
@@ -8,22 +21,16 @@ static void pool(const tk_pooling *p, const void *from_values, void *to_values, 
     const vector area = all((float)p->kernel_height * p->kernel_width);
     for (int64_t line = lines.from; line < lines.to; ++line) {
         const int64_t image = line / p->output.height, i = line % p->output.height;
-        // A window's part inside the image. It is never empty.
-        const int64_t top = i * p->stride_height - p->top;
-        const int64_t from_row = top < 0 ? 0 : top;
-        const int64_t to_row = top + p->kernel_height < p->input.height ? top + p->kernel_height : p->input.height;
         for (int64_t j = 0; j < p->output.width; ++j) {
-            const int64_t left = j * p->stride_width - p->left;
-            const int64_t from = left < 0 ? 0 : left;
-            const int64_t to = left + p->kernel_width < p->input.width ? left + p->kernel_width : p->input.width;
-            const element *window = x + image * p->input.image;
+            const window w = window_at(p, i, j);
+            const element *source = x + image * p->input.image;
             element *target = y + image * p->output.image + i * p->output.row + j * p->output.pixel;
             for (int32_t c = 0; c < p->input.pixel; c += LANES) {
-                const element *first = window + from_row * p->input.row + from * p->input.pixel + c;
+                const element *first = source + w.from_row * p->input.row + w.from * p->input.pixel + c;
                 vector value = p->takes_mean ? (vector)0 : load_values(first);
-                for (int64_t row = from_row; row < to_row; ++row)
-                    for (int64_t column = from; column < to; ++column) {
-                        const vector next = load_values(window + row * p->input.row + column * p->input.pixel + c);
+                for (int64_t row = w.from_row; row < w.to_row; ++row)
+                    for (int64_t column = w.from; column < w.to; ++column) {
+                        const vector next = load_values(source + row * p->input.row + column * p->input.pixel + c);
                         value = p->takes_mean ? value + next : largest(value, next);
                     }
                 store_values(target + c, p->takes_mean ? value / area : value);

@@ -82,4 +82,10 @@ extension Graph {
     public var convolutionCount: Int {
         nodes.count { if case .convolution = $0.operation { true } else { false } }
     }
+
+    /// The shape of every value for one image, by the name of its node; that of the input too.
+    public func valueShapes() throws(GraphError) -> [String: Shape] {
+        Dictionary(
+            uniqueKeysWithValues: zip([Graph.inputName] + nodes.map(\.name), [inputShape] + (try outputShapes())))
+    }
 }

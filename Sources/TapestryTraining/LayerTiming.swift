@@ -23,9 +23,7 @@ public struct LayerTiming {
     public static func measure(
         _ graph: Graph, batch: Int, rounds: Int = 5, inBFloat16: Bool, _ body: (LayerTiming) throws -> Void
     ) throws {
-        let shapes = Dictionary(
-            uniqueKeysWithValues: zip(
-                [Graph.inputName] + graph.nodes.map(\.name), [graph.inputShape] + (try graph.outputShapes())))
+        let shapes = try graph.valueShapes()
         for node in graph.nodes {
             guard case .convolution(let convolution) = node.operation, let input = shapes[node.inputs[0]],
                 let output = shapes[node.name]

@@ -1,12 +1,16 @@
 import TapestryCommandLine
 import TapestryFormats
 import TapestryRecipes
+import TapestryRuntime
 
 extension RecipeArguments {
     /// Puts the options that were given in the place of what the configuration says.
     func apply(to configuration: inout RunConfiguration) throws {
         configuration.seed = seed ?? configuration.seed
         configuration.engine = engine ?? configuration.engine
+        if engine == .native, configuration.device != "cpu" {
+            throw CommandFailure(.usage, "--engine native computes on the CPU; leave it or --device out")
+        }
         // As settings of the recipe, so that what is accepted here is what a resumed run's record may hold.
         try configuration.set("epochs", to: epochs.map { .integer($0) }, from: "--epochs")
         try configuration.set("batch-size", to: batchSize.map { .integer($0) }, from: "--batch-size")

@@ -1,5 +1,6 @@
-// convolve_depthwise: each channel by itself.
+// convolve_depthwise and add_depthwise_gradient: each channel by itself.
 #include <math.h>
+#include <string.h>
 
 #include "values.h"
 
@@ -97,4 +98,45 @@ void test_depthwise(const tk_kernels *k, stream *r) {
     const int32_t image = between(r, 0, images - 1);
     k->convolve_depthwise(&t.d, place_of(&x, image * x.image.image), y.first, (tk_share){1, 0, 1});
     expect_same("result of one image alone", collect(&y), results + image * count_of(out), count_of(out));
+}
+
+void test_add_depthwise_gradient(const tk_kernels *k, stream *r) {
+    const int32_t images = between(r, 1, 4), row_step = between(r, 1, 3), column_step = between(r, 1, 3);
+    const extents in = {mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 40)};
+    const extents out = {
+        in.channels, (in.height - 1) / row_step + between(r, 1, 2), (in.width - 1) / column_step + between(r, 1, 2)};
+    const int32_t taps = between(r, 0, 26);
+    const tk_tap *drawn = draw_taps(r, taps);
+    const value x = make_value(
+        r, k->element_size, in, images,
+        reach_of_taps(drawn, taps, in, (out.height - 1) * row_step, (out.width - 1) * column_step));
+    const value dy = make_companion(r, &x, out, images, (pads){between(r, 0, 1), between(r, 0, 1)});
+    const float *numbers = random_elements(r, k->element_size, images * count_of(in));
+    const float *upstream = random_elements(r, k->element_size, images * count_of(out));
+    fill(&x, numbers, ZEROS);
+    fill(&dy, upstream, NOTHING);
+    const tk_depthwise d = {
+        .input = x.image, .output = dy.image, .stride_height = row_step, .stride_width = column_step,
+        .tap_count = taps, .offsets = offsets_of(drawn, taps, &x.image)};
+    const int64_t pixel = x.image.pixel;
+    float *gradient = random_floats(r, taps * pixel), *before = guarded_floats(taps * pixel);
+    memcpy(before, gradient, (size_t)(taps * pixel) * sizeof(float));
+    k->add_depthwise_gradient(&d, x.first, dy.first, gradient, images);
+    for (int32_t t = 0; t < taps; ++t)
+        for (int32_t c = 0; c < in.channels; ++c) {
+            double sum = (double)before[t * pixel + c], magnitude = fabs(sum);
+            for (int64_t image = 0; image < images; ++image)
+                for (int32_t i = 0; i < out.height; ++i)
+                    for (int32_t j = 0; j < out.width; ++j) {
+                        const int32_t row = i * row_step + drawn[t].row, column = j * column_step + drawn[t].column;
+                        if (row < 0 || row >= in.height || column < 0 || column >= in.width) continue;
+                        const int64_t plane = image * in.channels + c;
+                        const double product = (double)numbers[(plane * in.height + row) * in.width + column]
+                            * (double)upstream[(plane * out.height + i) * out.width + j];
+                        sum += product;
+                        magnitude += fabs(product);
+                    }
+            const bound b = bound_of_sum(sum, magnitude, (int64_t)images * out.height * out.width + images);
+            expect_within("gradient", gradient + t * pixel + c, &b, 1);
+        }
 }

@@ -13,7 +13,8 @@
     X(convolution) X(depthwise) X(pooling) X(global_pooling) X(sum) X(activations) X(scale) \
     X(import_export) X(move) X(flatten) X(clear_pads) \
     X(read_images) X(add_readings) X(find_moments) X(take_gradient) X(normalize_gradient) \
-    X(pack_weights) X(pair_positions) X(add_weight_gradient)
+    X(pack_weights) X(pair_positions) X(add_weight_gradient) \
+    X(pool_readings) X(spread_pool_gradient) X(add_depthwise_gradient)
 
 /// Those of kernels that tables have where elements are floats.
 #define PLANE_TESTS(X) X(planes) X(sparse) X(rearrange)

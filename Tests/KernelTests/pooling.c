@@ -1,4 +1,4 @@
-// pool and pool_globally. Nothing around the image may be read.
+// pool and pool_globally, and in training pools of values as they are read. Nothing around the image may be read.
 #include <math.h>
 
 #include "values.h"
@@ -80,4 +80,91 @@ void test_global_pooling(const tk_kernels *k, stream *r) {
         means[plane] = rounded_bound(k->element_size, bound_of_sum(sum / area, magnitude / area, area));
     }
     expect_within("mean", collect(&y), means, images * in.channels);
+}
+
+/// A pool of dense values in training. What is read of them is computed without rounding, or with the same on every
+/// processor, so that the largest is the largest.
+typedef struct {
+    tk_pooling p;
+    extents in, out;
+    int32_t images, element_size;
+    tk_reading reading;
+    float *numbers;
+    value x, y;
+} training_case;
+
+static training_case draw_training(const tk_kernels *k, stream *r) {
+    training_case t = {.images = between(r, 1, 4), .element_size = k->element_size};
+    t.in = (extents){mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 20)};
+    t.p = draw_windows(r, t.in);
+    t.out = (extents){t.in.channels, t.p.output.height, t.p.output.width};
+    t.x = make_dense(k->element_size, t.in, t.images), t.y = make_dense(k->element_size, t.out, t.images);
+    t.p.input = t.x.image, t.p.output = t.y.image;
+    t.numbers = random_elements(r, k->element_size, t.images * count_of(t.in));
+    // Equals, too.
+    if (one_in(r, 2))
+        for (int64_t i = 0; i < t.images * count_of(t.in); ++i) t.numbers[i] = (float)between(r, -2, 2);
+    fill(&t.x, t.numbers, NOTHING);
+    if (one_in(r, 2)) {
+        float *factors = guarded_floats(t.in.channels), *offsets = guarded_floats(t.in.channels);
+        for (int32_t c = 0; c < t.in.channels; ++c) {
+            factors[c] = (one_in(r, 2) ? -1.0f : 1.0f) * (one_in(r, 2) ? 0.5f : 2.0f);
+            offsets[c] = (float)between(r, -8, 8) / 8;
+        }
+        t.reading.factors = factors, t.reading.offsets = offsets;
+    }
+    t.reading.rectifies = one_in(r, 2);
+    return t;
+}
+
+static float read_number(const training_case *t, int64_t index) {
+    const int64_t channel = index / (t->in.height * t->in.width) % t->in.channels;
+    float x = t->numbers[index];
+    if (t->reading.factors) x = x * t->reading.factors[channel] + t->reading.offsets[channel];
+    return t->reading.rectifies && x < 0 ? 0 : x;
+}
+
+/// Where the first of the largest numbers of a window is.
+static int64_t largest_of_window(const training_case *t, int64_t plane, int32_t i, int32_t j) {
+    int64_t largest = -1;
+    for (int32_t k = 0; k < t->p.kernel_height * t->p.kernel_width; ++k) {
+        const int32_t row = i * t->p.stride_height - t->p.top + k / t->p.kernel_width;
+        const int32_t column = j * t->p.stride_width - t->p.left + k % t->p.kernel_width;
+        if (row < 0 || row >= t->in.height || column < 0 || column >= t->in.width) continue;
+        const int64_t index = (plane * t->in.height + row) * t->in.width + column;
+        if (largest < 0 || read_number(t, index) > read_number(t, largest)) largest = index;
+    }
+    return largest;
+}
+
+void test_pool_readings(const tk_kernels *k, stream *r) {
+    const training_case t = draw_training(k, r);
+    k->pool_readings(&t.p, t.reading, t.x.first, t.y.first, t.images);
+    expect_untouched_surroundings(&t.y);
+    const int64_t area = t.out.height * t.out.width, count = t.images * count_of(t.out);
+    bound *expected = guarded((size_t)count * sizeof *expected);
+    for (int64_t i = 0; i < count; ++i) {
+        const int32_t place = (int32_t)(i % area);
+        const int64_t largest = largest_of_window(&t, i / area, place / t.out.width, place % t.out.width);
+        expected[i] = rounded_bound(t.element_size, (bound){(double)read_number(&t, largest), 0});
+    }
+    expect_within("result", collect(&t.y), expected, count);
+}
+
+void test_spread_pool_gradient(const tk_kernels *k, stream *r) {
+    const training_case t = draw_training(k, r);
+    const int64_t area = t.out.height * t.out.width, count = t.images * count_of(t.in);
+    const float *upstream = random_elements(r, k->element_size, t.images * count_of(t.out));
+    fill(&t.y, upstream, NOTHING);
+    const value g = make_twin(&t.x);
+    k->spread_pool_gradient(&t.p, t.reading, t.x.first, t.y.first, g.first, t.images);
+    expect_untouched_surroundings(&g);
+    float *expected = guarded_floats(count);
+    for (int64_t i = 0; i < count; ++i) expected[i] = 0;
+    for (int64_t i = 0; i < t.images * count_of(t.out); ++i) {
+        const int32_t place = (int32_t)(i % area);
+        float *sum = &expected[largest_of_window(&t, i / area, place / t.out.width, place % t.out.width)];
+        *sum = (float)rounded(t.element_size, (double)(*sum + upstream[i]));
+    }
+    expect_same("gradient", collect(&g), expected, count);
 }

@@ -6,13 +6,14 @@ import TapestryTorch
 import TapestryTraining
 import Testing
 
-/// Training is chaotic: two roundings that differ are per cents after some hundred steps. So the bound on how far the
-/// engines may come apart is how far libtorch comes apart from itself when its weights start a rounding away.
+/// The engines differ by roundings alone, some 1e-7 of the loss, until one of them moves a value over zero at a ReLU; that
+/// makes some 1e-5 of it, which grows. With momentum, or at high rates, growth is chaotic: libtorch comes apart from
+/// itself by per cents when its weights start a rounding away. So the steps here are plain ones.
 @Suite("Agreement of the engines", .serialized) struct EngineAgreementTests {
     private func losses(_ graph: Graph, _ weights: Weights, _ engine: TrainingEngine, steps: Int) throws -> [Double] {
         let network = try TorchNetwork(graph, weights: weights, device: .cpu, engine: engine)
         var recipe = Recipe()
-        recipe.momentum = 0.9
+        recipe.momentum = 0
         let step = try TrainingStep(network, recipe: recipe, precision: .fp32)
         return try (0..<steps).map { index in
             let images = HashRule.images(Shape([16] + graph.inputShape.dimensions), parameter: 999 + index % 20)
@@ -23,8 +24,8 @@ import Testing
         }
     }
 
-    @Test("200 steps: no further apart than roundings grow")
-    func twoHundredSteps() throws {
+    @Test("200 steps: apart by 1e-4 of the loss in the first 20, by 1e-2 in all", arguments: [5, 6, 7] as [UInt64])
+    func twoHundredSteps(seed: UInt64) throws {
         let sets = try [TapSet(numbers: [2, 4, 5, 6]), TapSet(numbers: [4, 5, 6, 8])]
         let shaped = Operation.convolution(
             Convolution(
@@ -36,18 +37,14 @@ import Testing
             return y.relu("sum.relu").applying(shaped, named: "c").batchNorm("c.bn").relu("c.relu")
                 .globalAveragePool().linear("fc", to: 5)
         }
-        let weights = Weights.initial(for: graph, seed: 5)
-        var moved = weights
-        for name in moved.tensors.keys { moved.tensors[name]!.elements = weights.tensors[name]!.elements.map(\.nextUp) }
+        let weights = Weights.initial(for: graph, seed: seed)
         let torch = try losses(graph, weights, .torch, steps: 200)
         let native = try losses(graph, weights, .native, steps: 200)
-        let rounded = try losses(graph, moved, .torch, steps: 200)
-        #expect(torch[0] > 1.4 && torch[199] < 0.7 * torch[0], "the network learns: \(torch[0]) to \(torch[199])")
-        var growth = 1e-6
+        // Batches come again after 20 steps.
+        #expect(torch[180] < torch[0], "the network learns: \(torch[0]) to \(torch[180])")
         for index in torch.indices {
-            growth = max(growth, abs(rounded[index] - torch[index]) / torch[index])
             let apart = abs(native[index] - torch[index]) / torch[index]
-            #expect(apart <= 10 * growth, "step \(index): \(apart) apart, roundings \(growth)")
+            #expect(apart <= (index < 20 ? 1e-4 : 1e-2), "step \(index): \(apart) apart")
         }
     }
 }

@@ -293,6 +293,16 @@ typedef struct {
     void (*add_weight_gradient)(
         const tk_weight_gradient *, const void *x, const void *dy, float *gradient, int32_t images, int32_t from,
         int32_t to);
+    /// The largest values of windows, as `x` is read. The pooling's values have no padding of channels.
+    void (*pool_readings)(const tk_pooling *, tk_reading, const void *x, void *y, int32_t images);
+    /// g, of x's layout: at each place the sum of `upstream` over the windows whose largest value, the first of equals, it
+    /// is.
+    void (*spread_pool_gradient)(
+        const tk_pooling *, tk_reading, const void *x, const void *upstream, void *g, int32_t images);
+    /// Adds to `gradient`, which lies as the weights do, the products of the input and the output's gradient. Channels are
+    /// whole vectors; the activation, weights and bias mean nothing.
+    void (*add_depthwise_gradient)(
+        const tk_depthwise *, const void *x, const void *dy, float *gradient, int32_t images);
     /// The most runs of a product of at most 4, and of more outputs, of which there are at most 8.
     int32_t most_runs[2];
 } tk_kernels;

@@ -49,16 +49,16 @@ struct ChannelSums {
     func first(_ part: Int) -> UnsafeMutablePointer<Float> { values + 2 * channels * part }
     func second(_ part: Int) -> UnsafeMutablePointer<Float> { first(part) + channels }
 
-    /// The sums over all parts.
-    func totals() -> (first: [Double], second: [Double]) {
-        var totals = (first: Array(repeating: 0.0, count: channels), second: Array(repeating: 0.0, count: channels))
+    /// The sums over all parts, of a gradient.
+    func totals() -> GradientSums {
+        var (sums, products) = (Array(repeating: 0.0, count: channels), Array(repeating: 0.0, count: channels))
         for part in 0..<parts {
             for channel in 0..<channels {
-                totals.first[channel] += Double(first(part)[channel])
-                totals.second[channel] += Double(second(part)[channel])
+                sums[channel] += Double(first(part)[channel])
+                products[channel] += Double(second(part)[channel])
             }
         }
-        return totals
+        return (sums, products)
     }
 
     /// The moments of the whole, of parts of so many values each whose means and sums of squared differences these are

@@ -11,7 +11,7 @@ public struct StoredValueArithmetic {
         (self.instructionSet, self.team) = (instructionSet, team)
     }
 
-    private var kernels: tk_kernels { instructionSet.kernels.pointee }
+    var kernels: tk_kernels { instructionSet.kernels.pointee }
 
     /// Calls `body` with parts that the extents alone determine: their number, the first pixel, how many, and the bytes
     /// before them.
@@ -61,7 +61,7 @@ public struct StoredValueArithmetic {
     public func gradient(
         of reading: StoredReading, _ x: UnsafeRawPointer, means: [Float]?, upstream: UnsafeRawPointer,
         into g: UnsafeMutableRawPointer?, pixels: Int, channels: Int
-    ) -> ConvolutionTraining.GradientSums? {
+    ) -> GradientSums? {
         let sums = ChannelSums(channels: channels, parts: means == nil ? 0 : partCount(pixels, channels))
         defer { sums.deallocate() }
         nonisolated(unsafe) let (x, upstream, g) = (x, upstream, g)
@@ -79,8 +79,7 @@ public struct StoredValueArithmetic {
             }
         }
         guard means != nil else { return nil }
-        let totals = sums.totals()
-        return (totals.first, totals.second)
+        return sums.totals()
     }
 
     /// g = factor * upstream + slope * x + offset, by channel; `g` may be `upstream`.

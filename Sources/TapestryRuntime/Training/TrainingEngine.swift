@@ -9,7 +9,7 @@ public enum TrainingEngine: String, CaseIterable, Sendable {
 
     /// Whether a layer for which there are kernels runs by them. A rule and no measurement, for a run has to give the same
     /// bits when it is repeated.
-    package func takes(_ layer: ConvolutionTraining) -> Bool {
+    package func takes(_ layer: any ConvolutionTraining) -> Bool {
         switch self {
         case .automatic: layer.instructionSet.name.hasPrefix("avx")
         case .native: true

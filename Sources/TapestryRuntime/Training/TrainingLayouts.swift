@@ -30,13 +30,15 @@ struct TrainingLayouts {
     let walksImages: Bool
     /// Whether positions of an image are all equally far apart, in the input and in the gradient.
     let isFlat: Bool
+    private let wordElements: Int
 
     init(_ convolution: Convolution, inputSize: Size, outputSize: Size, wordElements: Int) {
         self.inputSize = inputSize
         self.outputSize = outputSize
+        self.wordElements = wordElements
         func words(_ channels: Int) -> Int { (channels + wordElements - 1) / wordElements * wordElements }
         let (inputPixel, outputPixel) = (words(convolution.inputChannels), words(convolution.outputChannels))
-        walksImages = outputSize.area <= 64
+        walksImages = outputSize.area <= 64 && !convolution.isDepthwise
         let bytes = (inputSize.area * inputPixel + outputSize.area * outputPixel) * 4 / wordElements
         if walksImages {
             // An even number, which pairs of images are.
@@ -82,6 +84,26 @@ struct TrainingLayouts {
             lead: (pads.rows * row + pads.columns * pixel + 63) / 64 * 64, imageSpan: image, pixel: pixel, slack: slack)
     }
 
+    /// The parts in which a batch goes through: of even numbers of images where pairs of them make words.
+    func parts(of batch: Int) -> BatchParts {
+        let parts = (batch + capacity - 1) / capacity
+        let size = (batch + parts - 1) / parts
+        return BatchParts(
+            batch: batch, size: walksImages && wordElements > 1 ? min(capacity, (size + 1) / 2 * 2) : size)
+    }
+
+    /// Brings dense images into one of the layouts, as they are read.
+    func place(
+        _ source: UnsafeRawPointer, _ reading: StoredReading, _ layout: Layout, at target: UnsafeMutableRawPointer,
+        images: Int, by kernels: tk_kernels
+    ) {
+        var image = layout.image
+        if !walksImages {
+            kernels.clear_pads(&image, Int64(layout.lead), target, tk_share(images: Int32(images), part: 0, parts: 1))
+        }
+        reading.withReading { kernels.read_images(&image, $0, source, target, Int32(images)) }
+    }
+
     /// Positions from an image's first to its last one.
     var flatLength: Int {
         (outputSize.height - 1) * Int(output.image.row / Int64(output.image.pixel)) + outputSize.width
@@ -92,6 +114,15 @@ struct TrainingLayouts {
         let first = max(0, (-offset + stride - 1) / stride)
         let end = min(outputSize[keyPath: extent], (inputSize[keyPath: extent] - 1 - offset) / stride + 1)
         return inputSize[keyPath: extent] - 1 - offset >= 0 && first < end ? first..<end : 0..<0
+    }
+}
+
+extension tk_image {
+    /// Of a value that is stored densely.
+    init(dense size: Size, channels: Int) {
+        self.init(
+            height: Int32(size.height), width: Int32(size.width), channels: Int32(channels), pixel: Int32(channels),
+            channel: 1, row: Int64(size.width * channels), image: Int64(size.area * channels))
     }
 }
 

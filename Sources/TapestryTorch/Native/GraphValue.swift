@@ -54,7 +54,7 @@ struct DeferredNorm {
     /// From a gradient's sums over all values, those of the weight and the bias, and by what a value's gradient follows:
     /// factor * upstream + slope * x + offset.
     func gradients(
-        _ sums: ConvolutionTraining.GradientSums, count: Int
+        _ sums: GradientSums, count: Int
     ) -> (weight: [Float], bias: [Float], factors: [Float], slopes: [Float], offsets: [Float]) {
         var (weight, slopes, offsets): ([Float], [Float], [Float]) = ([], [], [])
         for channel in means.indices {

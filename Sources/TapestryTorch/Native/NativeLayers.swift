@@ -4,7 +4,9 @@ import TapestryRuntime
 
 /// The convolutions of a network that Tapestry's own kernels compute while it is trained, and what lies between them.
 final class NativeLayers {
-    private let layers: [String: [NativePrecision: ConvolutionTraining]]
+    private let layers: [String: [NativePrecision: any ConvolutionTraining]]
+    /// Of every node's value, for one image.
+    private let shapes: [String: Shape]
     private let team: TrainingTeam
     private let instructionSets: [NativePrecision: InstructionSet]
 
@@ -15,19 +17,17 @@ final class NativeLayers {
         var sets: [NativePrecision: InstructionSet] = [:]
         for precision in NativePrecision.allCases { sets[precision] = try InstructionSet.best(for: precision) }
         instructionSets = sets
-        var layers: [String: [NativePrecision: ConvolutionTraining]] = [:]
-        let shapes = Dictionary(
-            uniqueKeysWithValues: zip(
-                [Graph.inputName] + graph.nodes.map(\.name), [graph.inputShape] + (try graph.outputShapes())))
+        var layers: [String: [NativePrecision: any ConvolutionTraining]] = [:]
+        shapes = try graph.valueShapes()
         for node in graph.nodes {
-            guard case .convolution(let convolution) = node.operation, let input = shapes[node.inputs[0]],
-                let output = shapes[node.name]
+            guard let input = shapes[node.inputs[0]], let output = shapes[node.name],
+                let convolution = node.operation.convolution(of: input)
             else { continue }
-            var plans: [NativePrecision: ConvolutionTraining] = [:]
+            var plans: [NativePrecision: any ConvolutionTraining] = [:]
             for (precision, instructionSet) in sets {
-                let plan = ConvolutionTraining(
-                    convolution, inputSize: Size(height: input[1], width: input[2]),
-                    outputSize: Size(height: output[1], width: output[2]), instructionSet: instructionSet)
+                let plan = convolution.training(
+                    inputSize: Size(height: input[1], width: input[2]),
+                    outputSize: Size(height: output[1], width: output[2]), on: instructionSet)
                 // Nobody trains images.
                 guard let plan, plan.givesInputGradient || node.inputs[0] == Graph.inputName else { continue }
                 if engine.takes(plan) { plans[precision] = plan }
@@ -53,7 +53,7 @@ final class NativeLayers {
 // MARK: - Convolutions
 
 extension NativeLayers {
-    /// The convolution of a node, and, where `passesOn`, its input once more for those that read it after this: their
+    /// The convolution of a node, or its shift, which is a depthwise one, and, where `passesOn`, its input once more for those that read it after this: their
     /// gradients then come here, and are added while this one's own is at hand.
     func convolve(
         _ node: String, _ x: GraphValue, weight: TorchTensor, bias: TorchTensor?, findsMoments: Bool, passesOn: Bool
@@ -87,7 +87,7 @@ extension NativeLayers {
 
     /// Of the input, of its batch norm's weight and bias, of the weight and of the bias.
     private func gradients(
-        _ plan: ConvolutionTraining, _ x: GraphValue, weight: TorchTensor, hasBias: Bool, _ upstream: [TorchTensor?]
+        _ plan: any ConvolutionTraining, _ x: GraphValue, weight: TorchTensor, hasBias: Bool, _ upstream: [TorchTensor?]
     ) throws(TorchError) -> [TorchTensor?] {
         let type = x.raw.dataType
         let batch = x.raw.shape[0]
@@ -107,9 +107,9 @@ extension NativeLayers {
                 message: "no gradient of \(plan.convolution.inputChannels) channels in bfloat16; use --engine torch")
         }
         let dx = needsInput ? try TorchTensor.empty(x.raw.shape, as: type, memoryFormat: .channelsLast) : nil
-        let dw = try weight.emptyLike()
+        let dw = weight.requiresGrad ? try weight.emptyLike() : nil
         let sums = plan.runBackward(
-            dy.data, x.raw.data, x.reading, weights: weight.weights, images: batch, weightGradient: dw.weights,
+            dy.data, x.raw.data, x.reading, weights: weight.weights, images: batch, weightGradient: dw?.weights,
             inputGradient: dx.map {
                 .init(
                     $0.data, adding: addend?.data, means: x.isPassedOn ? nil : x.norm?.means,
@@ -136,7 +136,7 @@ extension NativeLayers {
 
     /// Takes a gradient through a batch norm, to `target`; returns those of its weight and bias.
     private func finish(
-        _ target: TorchTensor, _ norm: DeferredNorm, _ sums: ConvolutionTraining.GradientSums, _ x: TorchTensor,
+        _ target: TorchTensor, _ norm: DeferredNorm, _ sums: GradientSums, _ x: TorchTensor,
         upstream: TorchTensor
     ) throws(TorchError) -> [TorchTensor?] {
         let channels = x.shape[1]
@@ -200,6 +200,35 @@ extension NativeLayers {
         return GraphValue(sum)
     }
 
+    /// The largest values of windows over a value, which is not stored as it is read for that.
+    func pool(_ node: String, _ x: GraphValue, _ pooling: Pooling) throws(TorchError) -> GraphValue {
+        let type = x.raw.dataType
+        var x = x
+        if x.isPlain { x = GraphValue(try x.raw.stored(as: type)) }
+        let (shape, output) = (x.raw.shape, shapes[node]!)
+        let outputSize = Size(height: output[1], width: output[2])
+        let pool = MaxPool(
+            pooling, inputSize: Size(height: shape[2], width: shape[3]), outputSize: outputSize, channels: shape[1])
+        let y = try TorchTensor.empty(
+            [shape[0], shape[1], outputSize.height, outputSize.width], as: type, memoryFormat: .channelsLast)
+        arithmetic(type).pool(x.raw.data, x.reading, by: pool, into: y.data, images: shape[0])
+        let source = x
+        try Torch.record("TapestryMaxPool", inputs: x.sources, outputs: [y]) { [self] upstream throws(TorchError) in
+            guard let above = upstream[0], source.sources.contains(where: \.requiresGrad) else {
+                return source.sources.map { _ in nil }
+            }
+            let dy = try above.stored(as: type)
+            let dx = try TorchTensor.empty(shape, as: type, memoryFormat: .channelsLast)
+            let norm = source.isPassedOn ? nil : source.norm
+            let sums = arithmetic(type).gradient(
+                of: pool, source.raw.data, source.reading, upstream: dy.data,
+                into: InputGradient(dx.data, means: norm?.means, isOfReading: source.isPassedOn), images: shape[0])
+            guard let norm, let sums else { return [dx] }
+            return [dx] + (try finish(dx, norm, sums, source.raw, upstream: dx))
+        }
+        return GraphValue(y)
+    }
+
     /// The value as a tensor, channels last.
     func tensor(_ value: GraphValue) throws(TorchError) -> TorchTensor {
         value.isPlain ? try value.raw.stored(as: value.raw.dataType) : try add(value, nil).raw
@@ -210,6 +239,21 @@ extension NativeLayers {
         if let moments = value.moments { return moments }
         let (raw, channels) = (value.raw, value.raw.shape[1])
         return arithmetic(raw.dataType).moments(raw.data, pixels: raw.shape.count / channels, channels: channels)
+    }
+}
+
+extension Operation {
+    /// What a convolution, or a shift, is for kernels; nil for other operations.
+    fileprivate func convolution(of input: Shape) -> Convolution? {
+        switch self {
+        case .convolution(let convolution): return convolution
+        case .shift(let shift):
+            let reach = shift.dilation * (shift.kernel / 2)
+            return Convolution(
+                inputChannels: input[0], outputChannels: input[0], kernel: .square(shift.kernel), padding: .all(reach),
+                dilation: .square(shift.dilation), groups: input[0])
+        default: return nil
+        }
     }
 }
 

@@ -3,7 +3,9 @@ import TapestryRuntime
 
 extension TorchNetwork {
     /// The convolutions that Tapestry's kernels compute.
-    public var nativeConvolutions: [String] { graph.nodes.map(\.name).filter { native?.contains($0) == true } }
+    public var nativeConvolutions: [String] {
+        graph.nodes.filter { $0.operation.kind == "convolution" && native?.contains($0.name) == true }.map(\.name)
+    }
 
     /// The value of a node that Tapestry's kernels compute or put off; nil for one that is libtorch's.
     func nativeValue(
@@ -18,13 +20,15 @@ extension TorchNetwork {
         switch node.operation {
         case .convolution(let convolution):
             guard native.contains(node.name) else { return nil }
-            let (y, passed) = try native.convolve(
-                node.name, x, weight: value("\(node.name).weight"),
-                bias: convolution.hasBias ? value("\(node.name).bias") : nil,
-                findsMoments: mode != .evaluation && plan.normalized.contains(index + 1),
-                passesOn: Torch.isGradEnabled && x.raw.requiresGrad && plan.lastUses[position] > index)
-            if let passed { values[position] = passed }
-            return y
+            return try convolve(
+                &values, at: index, weight: value("\(node.name).weight"),
+                bias: convolution.hasBias ? value("\(node.name).bias") : nil, mode)
+        case .shift:
+            guard native.contains(node.name) else { return nil }
+            return try convolve(&values, at: index, weight: displacements[node.name]!, bias: nil, mode)
+        case .maxPool(let pooling):
+            guard native.canRead(x) else { return nil }
+            return try native.pool(node.name, x, pooling)
         case .batchNorm(let norm):
             // Statistics over several processes are libtorch's.
             guard native.canRead(x), batchNormGroup == nil || mode != .training else { return nil }
@@ -45,6 +49,21 @@ extension TorchNetwork {
             return try native.add(x, other)
         default: return nil
         }
+    }
+
+    /// The convolution or shift of a node that is native. Its input is replaced by what it passes on to those that read it
+    /// later.
+    private func convolve(
+        _ values: inout [GraphValue?], at index: Int, weight: TorchTensor, bias: TorchTensor?, _ mode: Mode
+    ) throws(TorchError) -> GraphValue {
+        let position = plan.inputs[index][0]
+        let x = values[position]!
+        let (y, passed) = try native!.convolve(
+            graph.nodes[index].name, x, weight: weight, bias: bias,
+            findsMoments: mode != .evaluation && plan.normalized.contains(index + 1),
+            passesOn: Torch.isGradEnabled && x.raw.requiresGrad && plan.lastUses[position] > index)
+        if let passed { values[position] = passed }
+        return y
     }
 
     private func normalize(

@@ -2,68 +2,47 @@ import CTapestryKernels
 import Glibc
 import TapestryCore
 
-extension ConvolutionTraining {
-    /// Where the gradient of the input goes.
-    public struct InputGradient {
-        let target: UnsafeMutableRawPointer
-        let addend: UnsafeRawPointer?
-        let means: [Float]?
-        let isOfReading: Bool
-
-        /// The gradient of the input as it is stored, or, with `isOfReading`, of what was read. `addend`, dense like it,
-        /// is added to the gradient of what was read. With `means`, sums over the gradient of what the batch norm gave
-        /// are gathered.
-        public init(
-            _ target: UnsafeMutableRawPointer, adding addend: UnsafeRawPointer? = nil, means: [Float]? = nil,
-            isOfReading: Bool = false
-        ) {
-            (self.target, self.addend, self.means, self.isOfReading) = (target, addend, means, isOfReading)
-        }
-    }
-
-    /// By channel the sum of a gradient, and that of its products with what differs from the mean.
-    public typealias GradientSums = (sums: [Double], products: [Double])
-
-    /// The gradients of the weights, which go to `weightGradient`, and of the input, where it is asked for, from that of
-    /// the output, `dy`; all other arguments as they were given to `run`. Precondition: `givesInputGradient`, where it
-    /// is asked for.
-    ///
-    /// Returns the sums for the batch norm through which the input was read, where means were given.
-    public func runBackward(
+extension TapConvolutionTraining {
+    func runBackward(
         _ dy: UnsafeRawPointer, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
-        images batch: Int, weightGradient: UnsafeMutablePointer<Float>, inputGradient: InputGradient?,
+        images batch: Int, weightGradient: UnsafeMutablePointer<Float>?, inputGradient: InputGradient?,
         _ team: TrainingTeam
     ) -> GradientSums? {
         precondition(inputGradient == nil || givesInputGradient)
         let packed = inputGradient == nil ? [] : packMirrored(weights, team)
-        let parts = partCount(batch)
-        let channels = convolution.inputChannels
-        let sums = ChannelSums(channels: channels, parts: inputGradient?.means == nil ? 0 : parts)
+        let parts = layouts.parts(of: batch)
+        let sums = ChannelSums(
+            channels: convolution.inputChannels, parts: inputGradient?.means == nil ? 0 : parts.count)
         defer { sums.deallocate() }
-        let gradients = PartialGradients(self, weightGradient, parts: parts, team)
+        let gradients = weightGradient.map { PartialGradients(self, $0, parts: parts.count, team) }
+        let lanes = gradients?.lanes ?? parts.count
         nonisolated(unsafe) let (dy, x, unsafePacked) = (dy, x, packed)
         nonisolated(unsafe) let inputGradient = inputGradient
-        team.forEach(gradients.lanes) { lane, worker in
+        team.forEach(lanes) { lane, worker in
             let memory = WorkerMemory(self, team, worker)
-            gradients.clear(lane)
-            for part in parts * lane / gradients.lanes..<parts * (lane + 1) / gradients.lanes {
-                let images = self.images(of: part, in: batch)
-                read(x, reading, images, into: memory)
+            gradients?.clear(lane)
+            for part in parts.count * lane / lanes..<parts.count * (lane + 1) / lanes {
+                let images = parts[part]
                 let upstream = dy + images.lowerBound * outputSize.area * convolution.outputChannels * elementSize
-                place(upstream, StoredReading(), layouts.output, at: memory.output, images: images.count)
-                pair(layouts.input, at: memory.input, words: memory.inputWords, images: images.count, isInput: true)
-                pair(layouts.output, at: memory.output, words: memory.outputWords, images: images.count, isInput: false)
-                gradients.add(memory, images: images.count, part: part, lane: lane)
+                layouts.place(
+                    upstream, StoredReading(), layouts.output, at: memory.output, images: images.count, by: kernels)
+                if let gradients {
+                    read(x, reading, images, into: memory)
+                    pair(layouts.input, at: memory.input, words: memory.inputWords, images: images.count, isInput: true)
+                    pair(
+                        layouts.output, at: memory.output, words: memory.outputWords, images: images.count,
+                        isInput: false)
+                    gradients.add(memory, images: images.count, part: part, lane: lane)
+                }
                 if let inputGradient {
                     findInputGradient(
                         inputGradient, x, reading, images, packed: unsafePacked, sums: sums, part: part, memory)
                 }
             }
         }
-        gradients.finish()
+        gradients?.finish()
         guard inputGradient?.means != nil else { return nil }
-        let totals = sums.totals()
-        return (totals.first, totals.second)
+        return sums.totals()
     }
 
     /// The packed weights of each phase, and zeros in place of biases.
@@ -92,7 +71,7 @@ extension ConvolutionTraining {
         let addend = gradient.addend.map { $0 + start }
         let stride = convolution.stride
         for (index, phase) in phases.enumerated() {
-            var output = denseImage(inputSize, channels: channels)
+            var output = tk_image(dense: inputSize, channels: channels)
             (output.height, output.width) = (Int32(phase.size.height), Int32(phase.size.width))
             output.pixel *= Int32(stride.width)
             output.row *= Int64(stride.height)
@@ -102,17 +81,10 @@ extension ConvolutionTraining {
                 residual: addend.map { $0 + offset }, packed: packed[index + 1], bias: packed[0], stride: .square(1),
                 images: images.count, memory)
         }
-        guard !gradient.isOfReading, reading.rectifies || gradient.means != nil else { return }
-        let pixels = Int64(images.count * inputSize.area)
-        reading.withReading { reading in
-            if let means = gradient.means {
-                kernels.take_gradient(
-                    pixels, Int32(channels), reading, x + start, means, target, target, sums.first(part),
-                    sums.second(part))
-            } else {
-                kernels.take_gradient(pixels, Int32(channels), reading, x + start, nil, target, target, nil, nil)
-            }
-        }
+        gradient.passReading(
+            reading, of: x, at: start, pixels: images.count * inputSize.area, channels: channels, sums: sums,
+            part: part,
+            by: kernels)
     }
 }
 
@@ -120,7 +92,7 @@ extension ConvolutionTraining {
 /// which one thread adds up; large ones afterwards, each thread some weights over all images.
 private final class PartialGradients {
     let lanes: Int
-    private let plan: ConvolutionTraining
+    private let plan: TapConvolutionTraining
     private let target: UnsafeMutablePointer<Float>
     private let count: Int
     private let partials: UnsafeMutablePointer<Float>?
@@ -130,7 +102,7 @@ private final class PartialGradients {
     private let inputs, upstream: UnsafeMutableRawPointer?
     private var images: UnsafeMutablePointer<Int>?
 
-    init(_ plan: ConvolutionTraining, _ target: UnsafeMutablePointer<Float>, parts: Int, _ team: TrainingTeam) {
+    init(_ plan: TapConvolutionTraining, _ target: UnsafeMutablePointer<Float>, parts: Int, _ team: TrainingTeam) {
         (self.plan, self.target, self.team, self.parts) = (plan, target, team, parts)
         count = plan.convolution.denseWeightShape.count
         if count <= 1 << 18 {
@@ -149,7 +121,7 @@ private final class PartialGradients {
 
     deinit { images?.deallocate() }
 
-    private static func bytes(_ layout: TrainingLayouts.Layout, _ plan: ConvolutionTraining) -> Int {
+    private static func bytes(_ layout: TrainingLayouts.Layout, _ plan: TapConvolutionTraining) -> Int {
         (layout.size(images: plan.layouts.capacity) * 4 + 4095) / 4096 * 4096 + 64 * 5
     }
 
