@@ -1,6 +1,4 @@
-import Foundation
 import TapestryCommandLine
-import TapestryCore
 import TapestryData
 import TapestryFormats
 import TapestryMethods

@@ -1,9 +1,7 @@
 import TapestryCommandLine
-import TapestryCore
 import TapestryFormats
 import TapestryRecipes
 import TapestryRewrites
-import TapestryTraining
 
 /// What a run of a grid came to.
 struct GridRow: Encodable {

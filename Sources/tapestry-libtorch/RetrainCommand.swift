@@ -4,7 +4,6 @@ import TapestryCore
 import TapestryData
 import TapestryFormats
 import TapestryRecipes
-import TapestryTraining
 
 extension Retrain {
     func retrain() throws { try Processes.with(runArguments, computing, retrain) }

@@ -4,7 +4,6 @@ import TapestryData
 import TapestryFormats
 import TapestryMethods
 import TapestryRecipes
-import TapestryTraining
 
 extension Scale {
     func scale() throws { try Processes.with(runArguments, computing, scale) }

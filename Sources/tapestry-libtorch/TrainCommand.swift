@@ -1,11 +1,9 @@
-import Foundation
 import TapestryCommandLine
 import TapestryCore
 import TapestryData
 import TapestryFormats
 import TapestryMethods
 import TapestryRecipes
-import TapestryTorch
 import TapestryTraining
 
 extension Train {
