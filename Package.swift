@@ -2,11 +2,12 @@
 import PackageDescription
 
 // Training needs libtorch, whose place on this machine the launchers (`./tapestry`, `./dev`) find and announce here.
-// Without it the package builds all the same, and its `tapestry` says what training lacks.
+// Without it there is no `tapestry-libtorch`, and `tapestry` says what training lacks.
 let hasLibtorch = Context.environment["TAPESTRY_LIBTORCH"] != nil
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeature("MemberImportVisibility")]
-let withTorch: [SwiftSetting] = hasLibtorch ? [.define("TAPESTRY_TORCH")] : []
+// For the tests of the programs alone: no source asks what was built.
+let besideLibtorch: [SwiftSetting] = hasLibtorch ? [.define("TAPESTRY_LIBTORCH")] : []
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -32,6 +33,7 @@ var targets: [Target] = [
     .systemLibrary(name: "Cspng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .systemLibrary(name: "Czlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CTapestrySHA256"),
+    .target(name: "CTapestryMemory"),
     .target(name: "TapestryModelFile", dependencies: ["TapestryCore", "CTapestrySHA256"], swiftSettings: strict),
     .target(
         name: "TapestryFormats",
@@ -41,6 +43,10 @@ var targets: [Target] = [
         exclude: ["ONNX/Schema/README.md"], swiftSettings: strict),
     .target(
         name: "TapestryData", dependencies: ["TapestryCore", "TapestryFormats", "CTapestryImages"],
+        swiftSettings: strict),
+    .target(
+        name: "TapestryRecipes",
+        dependencies: ["TapestryCore", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRuntime"],
         swiftSettings: strict),
     .target(name: "CTapestryKernels"),
     .target(name: "TapestryRuntime", dependencies: ["TapestryCore", "CTapestryKernels"], swiftSettings: strict),
@@ -54,13 +60,14 @@ var targets: [Target] = [
         swiftSettings: strict),
     .target(name: "CTapestry"),
     .target(name: "TapestryCInterface", dependencies: ["CTapestry", "TapestryInference"], swiftSettings: strict),
-    .executableTarget(
-        name: "tapestry",
+    .target(
+        name: "TapestryCommandLine",
         dependencies: [
-            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRuntime",
-            "TapestryCUDA", argumentParser,
-        ] + (hasLibtorch ? ["TapestryTorch", "TapestryTraining"] : []),
-        swiftSettings: strict + withTorch),
+            "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRecipes",
+            "TapestryRuntime", "TapestryCUDA", "CTapestryMemory", argumentParser,
+        ],
+        swiftSettings: strict),
+    .executableTarget(name: "tapestry", dependencies: ["TapestryCommandLine"], swiftSettings: strict),
     .executableTarget(
         name: "packed-reading", dependencies: ["TapestryCore", "TapestryFormats", argumentParser],
         path: "Benchmarks/PackedReading", swiftSettings: strict),
@@ -95,13 +102,17 @@ var targets: [Target] = [
     .testTarget(
         name: "CommandLineTests",
         dependencies: [
-            "tapestry", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData",
-            "TapestryTestSupport",
+            "TapestryCommandLine", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats",
+            "TapestryData", "TapestryTestSupport",
         ],
-        swiftSettings: strict + withTorch),
+        swiftSettings: strict + besideLibtorch),
     .testTarget(
         name: "TapestryDataTests",
         dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", "TapestryTestSupport"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TapestryRecipesTests",
+        dependencies: ["TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRecipes"],
         swiftSettings: strict),
     .testTarget(
         name: "TapestryInferenceTests",
@@ -119,7 +130,10 @@ var targets: [Target] = [
 ]
 
 if hasLibtorch {
-    products.append(.library(name: "TapestryTraining", targets: ["TapestryTraining"]))
+    products += [
+        .library(name: "TapestryTraining", targets: ["TapestryRecipes", "TapestryTraining"]),
+        .executable(name: "tapestry-libtorch", targets: ["tapestry-libtorch"]),
+    ]
     targets += [
         .systemLibrary(name: "Clibtorch", pkgConfig: "libtorch"),
         .target(
@@ -127,13 +141,23 @@ if hasLibtorch {
             cxxSettings: [.headerSearchPath("forwarding")]),
         .target(
             name: "TapestryTorch",
-            dependencies: ["TapestryCore", "TapestryRuntime", "TapestryCUDA", "CTapestryCUDA", "CTapestryTorch"],
+            dependencies: [
+                "TapestryCore", "TapestryRuntime", "TapestryCUDA", "CTapestryCUDA", "CTapestryMemory", "CTapestryTorch",
+            ],
             swiftSettings: strict),
         .target(
             name: "TapestryTraining",
             dependencies: [
                 "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats", "TapestryData",
-                "TapestryTorch",
+                "TapestryRecipes", "TapestryRuntime", "TapestryTorch",
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "tapestry-libtorch",
+            dependencies: [
+                "TapestryCommandLine", "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryFormats",
+                "TapestryData", "TapestryRecipes", "TapestryRuntime", "TapestryTorch", "TapestryTraining",
+                argumentParser,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -142,20 +166,23 @@ if hasLibtorch {
             path: "Benchmarks/CUDACheck", swiftSettings: strict),
         .executableTarget(
             name: "training-steps",
-            dependencies: ["TapestryCore", "TapestryMethods", "TapestryTorch", "TapestryTraining", argumentParser],
+            dependencies: [
+                "TapestryCore", "TapestryMethods", "TapestryRecipes", "TapestryRuntime", "TapestryTorch",
+                "TapestryTraining", argumentParser,
+            ],
             path: "Benchmarks/TrainingSteps", swiftSettings: strict),
         .testTarget(
             name: "TapestryTorchTests",
             dependencies: [
-                "TapestryCore", "TapestryMethods", "TapestryCUDA", "CTapestryTorch", "TapestryTorch",
+                "TapestryCore", "TapestryMethods", "TapestryRuntime", "TapestryCUDA", "CTapestryTorch", "TapestryTorch",
                 "TapestryTestSupport",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "TapestryTrainingTests",
             dependencies: [
-                "TapestryCore", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryTorch",
-                "TapestryTraining", "TapestryTestSupport",
+                "TapestryCore", "TapestryMethods", "TapestryFormats", "TapestryData", "TapestryRecipes",
+                "TapestryRuntime", "TapestryTorch", "TapestryTraining", "TapestryTestSupport",
             ],
             swiftSettings: strict),
     ]

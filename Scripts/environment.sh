@@ -199,8 +199,13 @@ set_up() {
         say "no libtorch: building without training (to try again: ./dev setup)"
     fi
     announce
-    # The headers of what connects processes, which PyPI's torch has and does not show.
-    [[ -z ${TAPESTRY_LIBTORCH-} ]] || need_debian libgloo-dev
+    if [[ ${TAPESTRY_LIBTORCH-} ]]; then
+        # The headers of what connects processes, which PyPI's torch has and does not show.
+        need_debian libgloo-dev
+    else
+        # That of an earlier build, which `tapestry` would take for its own.
+        rm -f "$build/release/tapestry-libtorch"
+    fi
 }
 
 # build_nccl: beside the program, what reaches NCCL, where libtorch has CUDA and its packages have their headers.
@@ -219,4 +224,12 @@ build_flags() {
     flags=(--package-path "$root" --scratch-path "$build" -c release --explicit-target-dependency-import-check error)
     # The program finds libtorch where it was built against, with no help from the environment.
     [[ -z ${TAPESTRY_LIBTORCH-} ]] || flags+=(-Xlinker -rpath -Xlinker "$TAPESTRY_LIBTORCH/lib")
+}
+
+# build_program: builds `tapestry`, and with libtorch the program that it becomes for what needs libtorch.
+build_program() {
+    build_flags
+    quietly "building Tapestry" swift build "${flags[@]}" --product tapestry || return
+    [[ -z ${TAPESTRY_LIBTORCH-} ]] ||
+        quietly "building what needs libtorch" swift build "${flags[@]}" --product tapestry-libtorch
 }

@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import TapestryCore
 import TapestryMethods
+import TapestryRecipes
+import TapestryRuntime
 import TapestryTorch
 import TapestryTraining
 

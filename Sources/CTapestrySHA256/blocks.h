@@ -14,6 +14,7 @@ typedef void tapestry_sha256_blocks(uint32_t state[8], const uint8_t *bytes, siz
 #if defined(__x86_64__)
 // Precondition: `tapestry_sha256_has_x86` is true.
 tapestry_sha256_blocks tapestry_sha256_blocks_x86;
+// Under a hypervisor the question takes as long as the digest of many kilobytes.
 bool tapestry_sha256_has_x86(void);
 #endif
 

@@ -67,9 +67,14 @@ void tapestry_sha256_portable(const void *bytes, size_t count, uint8_t *digest) 
     digest_by(blocks_portable, bytes, count, digest);
 }
 
+#if defined(__x86_64__)
+static bool has_x86;
+__attribute__((constructor)) static void ask(void) { has_x86 = tapestry_sha256_has_x86(); }
+#endif
+
 void tapestry_sha256(const void *bytes, size_t count, uint8_t *digest) {
 #if defined(__x86_64__)
-    if (tapestry_sha256_has_x86()) return digest_by(tapestry_sha256_blocks_x86, bytes, count, digest);
+    if (has_x86) return digest_by(tapestry_sha256_blocks_x86, bytes, count, digest);
 #endif
     tapestry_sha256_portable(bytes, count, digest);
 }

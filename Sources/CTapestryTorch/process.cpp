@@ -2,12 +2,7 @@
 
 #include <cstdlib>
 #include <dlfcn.h>
-#include <limits>
 #include <string>
-
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Weverything"
@@ -65,13 +60,6 @@ const char *tapestry_version_compiled(void) noexcept { return TORCH_VERSION; }
 const char *tapestry_version_loaded(void) noexcept {
     static const std::string version = loaded_version();
     return version.c_str();
-}
-
-void tapestry_keep_freed_memory(void) noexcept {
-#if defined(__GLIBC__)
-    mallopt(M_MMAP_MAX, 0);
-    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-#endif
 }
 
 TapestryStatus tapestry_set_seed(uint64_t seed) noexcept {

@@ -1,4 +1,6 @@
+import CTapestryMemory
 import CTapestryTorch
+import TapestryCore
 
 /// The libtorch of this process: its version, threads, seed, determinism and devices.
 public enum TorchRuntime {

@@ -1,4 +1,5 @@
 import CTapestryTorch
+import TapestryCore
 
 extension Torch {
     /// Whether operators called on this thread are recorded for `backward`.

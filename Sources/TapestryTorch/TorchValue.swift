@@ -1,4 +1,5 @@
 import CTapestryTorch
+import TapestryCore
 
 /// An argument of an operator, turned into what the operator's schema asks for: an integer serves as a scalar or a
 /// double too, integers as booleans, and a device as its name.

@@ -1,5 +1,6 @@
 import TapestryCore
 import TapestryMethods
+import TapestryRuntime
 import TapestryTorch
 
 /// How long one convolution of a network takes, forward and backward, by each engine.

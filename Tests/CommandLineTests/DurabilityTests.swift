@@ -1,4 +1,4 @@
-#if TAPESTRY_TORCH
+#if TAPESTRY_LIBTORCH
 import Foundation
 import TapestryFormats
 import Testing

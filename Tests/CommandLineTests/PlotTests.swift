@@ -1,5 +1,5 @@
 import Testing
-import tapestry
+import TapestryCommandLine
 
 @Suite("Axes of plots") struct PlotAxisTests {
     @Test(

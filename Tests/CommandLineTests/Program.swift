@@ -2,7 +2,7 @@ import Foundation
 
 /// The built `tapestry`, run as a user would run it.
 struct Program {
-    struct Outcome {
+    struct Outcome: Equatable {
         let status: Int32
         let output: String
         let errors: String
@@ -49,8 +49,8 @@ struct Program {
         try execute(["/bin/bash", "-c", line], environment: ["tapestry": try path])
     }
 
-    /// Output goes to files, which unlike pipes never fill up.
-    private static func execute(_ command: [String], environment: [String: String]) throws -> Outcome {
+    /// Runs a program by its path. Output goes to files, which unlike pipes never fill up.
+    static func execute(_ command: [String], environment: [String: String] = [:]) throws -> Outcome {
         try TemporaryFolder.with { folder in
             let (output, errors) = ("\(folder)/stdout", "\(folder)/stderr")
             var actions = posix_spawn_file_actions_t()

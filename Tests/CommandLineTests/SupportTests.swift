@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import tapestry
+import TapestryCommandLine
 
 @Suite("Threads and control groups")
 struct ThreadBudgetTests {

@@ -55,7 +55,7 @@ private let environment = ProcessInfo.processInfo.environment
         }
     }
 
-    #if TAPESTRY_TORCH
+    #if TAPESTRY_LIBTORCH
     private static let pairs = [
         "native,reference", "native,native:bf16", "native,torch", "torch,reference", "torch:bf16,native:bf16",
     ]
@@ -118,7 +118,7 @@ private let environment = ProcessInfo.processInfo.environment
         }
     }
 
-    #if TAPESTRY_TORCH
+    #if TAPESTRY_LIBTORCH
     @Test func deviceThatIsNotThere() throws {
         try SmallRun.with { run throws in
             let outcome = try run.shell(

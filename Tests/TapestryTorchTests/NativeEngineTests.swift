@@ -1,6 +1,7 @@
 import Foundation
 import TapestryCore
 import TapestryMethods
+import TapestryRuntime
 import TapestryTestSupport
 import TapestryTorch
 import Testing

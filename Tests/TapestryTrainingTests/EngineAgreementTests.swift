@@ -1,5 +1,7 @@
 import TapestryCore
 import TapestryMethods
+import TapestryRecipes
+import TapestryRuntime
 import TapestryTorch
 import TapestryTraining
 import Testing

@@ -1,3 +1,5 @@
+import TapestryRecipes
+import TapestryCore
 import TapestryTorch
 import TapestryTraining
 import Testing

@@ -1,5 +1,6 @@
 import TapestryCore
 import TapestryMethods
+import TapestryRecipes
 import TapestryTorch
 import TapestryTraining
 import Testing

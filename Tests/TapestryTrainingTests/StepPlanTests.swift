@@ -1,3 +1,4 @@
+import TapestryRecipes
 import TapestryTraining
 import Testing
 

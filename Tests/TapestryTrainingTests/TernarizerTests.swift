@@ -1,6 +1,7 @@
 import TapestryCore
 import TapestryFormats
 import TapestryMethods
+import TapestryRecipes
 import TapestryTestSupport
 import TapestryTorch
 import TapestryTraining

@@ -220,9 +220,6 @@ void tapestry_autocast_exit(TapestryAutocast previous) TAPESTRY_NOEXCEPT;
 
 // The process ----------------------------------------------------------------------------------------------------
 
-/// Has the host's allocator keep what is freed, where it can be told to. A training step frees and asks again for the
-/// same hundreds of megabytes; given back to the system in between, every page of them would be cleared and mapped anew.
-void tapestry_keep_freed_memory(void) TAPESTRY_NOEXCEPT;
 /// Seeds libtorch's generators, of every device.
 TapestryStatus tapestry_set_seed(uint64_t seed) TAPESTRY_NOEXCEPT;
 /// Makes an operator with no deterministic implementation fail rather than vary, and chooses no kernel by timing.

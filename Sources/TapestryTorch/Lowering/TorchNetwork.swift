@@ -1,4 +1,5 @@
 import TapestryCore
+import TapestryRuntime
 
 /// A graph on a device, for training and evaluation: libtorch's operators, gradients included.
 ///

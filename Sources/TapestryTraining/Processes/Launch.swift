@@ -1,3 +1,5 @@
+import TapestryCore
+import TapestryRecipes
 import TapestryTorch
 
 /// How this process was started beside others, as launchers say it in the environment.

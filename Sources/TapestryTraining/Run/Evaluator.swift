@@ -1,6 +1,7 @@
 import Foundation
 import TapestryCore
 import TapestryData
+import TapestryRecipes
 import TapestryTorch
 
 /// How well a network does on a data set.

@@ -1,4 +1,5 @@
 import TapestryCore
+import TapestryRecipes
 import TapestryTorch
 
 extension Recipe {

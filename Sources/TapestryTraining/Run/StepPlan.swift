@@ -1,4 +1,5 @@
 import TapestryData
+import TapestryRecipes
 
 /// How many steps an epoch has, and which batches they take.
 package struct StepPlan: Equatable {

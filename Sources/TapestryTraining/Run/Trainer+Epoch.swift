@@ -2,6 +2,7 @@ import Foundation
 import TapestryCore
 import TapestryData
 import TapestryFormats
+import TapestryRecipes
 import TapestryTorch
 
 // MARK: - Steps

@@ -3,7 +3,9 @@ import TapestryCore
 import TapestryData
 import TapestryFormats
 import TapestryMethods
+import TapestryRecipes
 import TapestryRewrites
+import TapestryRuntime
 import TapestryTorch
 
 /// Trains one network as a configuration says, in a run folder.

@@ -1,5 +1,6 @@
 import TapestryData
 import TapestryFormats
+import TapestryRecipes
 
 /// Who is told how a run goes: the command line, a notebook, a test.
 public protocol TrainingObserver: AnyObject {

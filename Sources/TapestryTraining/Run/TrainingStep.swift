@@ -1,4 +1,5 @@
 import TapestryCore
+import TapestryRecipes
 import struct TapestryFormats.TrainingState
 import TapestryTorch
 

@@ -1,5 +1,6 @@
 import TapestryCore
 import TapestryMethods
+import TapestryRecipes
 import TapestryTorch
 
 /// Trains the weights of some layers as entropy-constrained ternarization does, beside the optimiser that moves the rest.

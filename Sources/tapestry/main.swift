@@ -1,0 +1,3 @@
+import TapestryCommandLine
+
+Tapestry.main()
