@@ -50,9 +50,6 @@ extension RandomStream {
             stride: Size(height: integer(in: 1...3), width: integer(in: 1...3)),
             padding: Padding(top: pads(), left: pads(), bottom: pads(), right: pads()),
             dilation: Size(height: integer(in: 1...2), width: integer(in: 1...2)), groups: groups, hasBias: chance(0.5))
-        // Of 1x1 kernels with unequal strides oneDNN 3, which libtorch convolves with, finds the weights' gradient by
-        // writing over memory that it does not own.
-        if convolution.kernel.area == 1 { convolution.stride = .square(convolution.stride.height) }
         convolution.support = support(of: convolution)
         return convolution
     }

@@ -1,14 +1,14 @@
 import TapestryCore
 
 extension RandomStream {
-    /// The same but for about a rounding of each element: what comes of it in the end says how far apart two ways of
-    /// computing may be that round differently.
+    /// The same but for some roundings of each element, 32 at most: what comes of it in the end says how far apart two
+    /// ways of computing may be that round differently.
     public mutating func rounded<Element: BinaryFloatingPoint & Sendable>(
         _ tensor: Tensor<Element>
     ) -> Tensor<Element> {
         var moved = tensor
         for index in moved.elements.indices {
-            moved.elements[index] = Element(Double(moved.elements[index]) * (1 + uniform(in: -1...1) * 0x1p-22))
+            moved.elements[index] = Element(Double(moved.elements[index]) * (1 + uniform(in: -1...1) * 0x1p-19))
         }
         return moved
     }

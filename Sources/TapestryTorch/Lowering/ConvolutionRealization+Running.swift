@@ -57,10 +57,24 @@ extension ConvolutionRealization {
         if convolution.inputChannels == 1, convolution.stride.height != convolution.stride.width {
             image = try image.cloned(memoryFormat: .contiguous)
         }
+        if kernel.shape[2] * kernel.shape[3] == 1, x.shape[1] % 16 != 0, !padsItself || padding == .none {
+            image = try withoutUnread(image)
+        }
         return try image.convolution(
             weight: kernel, bias: bias, stride: [convolution.stride.height, convolution.stride.width],
             padding: padsItself ? [padding.top, padding.left] : [0, 0],
             dilation: [convolution.dilation.height, convolution.dilation.width], groups: groups)
+    }
+
+    /// An image without the rows and columns behind the last one that a 1x1 kernel reads. Where there are any, of few
+    /// channels, libtorch 2.13 finds the gradient of the weights by writing beyond its memory.
+    private func withoutUnread(_ x: TorchTensor) throws(TorchError) -> TorchTensor {
+        var image = x
+        for (axis, step) in [(2, convolution.stride.height), (3, convolution.stride.width)] {
+            let read = (x.shape[axis] - 1) / step * step + 1
+            if read < x.shape[axis] { image = try image.narrow(along: axis, start: 0, length: read) }
+        }
+        return image
     }
 
     /// Each group's window of its piece's result, in the order of the groups' outputs.
