@@ -46,6 +46,20 @@ extension Convolution {
     }
 }
 
+extension Convolution {
+    /// The inputs whose gradients take the same taps: of a stride s every s-th row and column from a first one on, so many.
+    func inputPhases(of inputSize: Size) -> [(first: Tap, size: Size)] {
+        (0..<min(stride.height, inputSize.height)).flatMap { row in
+            (0..<min(stride.width, inputSize.width)).map { column in
+                let size = Size(
+                    height: (inputSize.height - row + stride.height - 1) / stride.height,
+                    width: (inputSize.width - column + stride.width - 1) / stride.width)
+                return (Tap(row: row, column: column), size)
+            }
+        }
+    }
+}
+
 /// By channel the sum of a gradient, and that of its products with what differs from the mean.
 public typealias GradientSums = (sums: [Double], products: [Double])
 

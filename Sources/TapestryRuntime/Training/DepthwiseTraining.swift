@@ -15,7 +15,7 @@ final class DepthwiseTraining: ConvolutionTraining {
     private let forward: DepthwiseTaps
     private let phases: [Phase]
 
-    /// The inputs whose gradients take the same taps: of a stride s every s-th row and column.
+    /// See `Convolution.inputPhases`.
     private struct Phase {
         let first: Tap
         let size: Size
@@ -34,16 +34,9 @@ final class DepthwiseTraining: ConvolutionTraining {
         layouts = TrainingLayouts(
             convolution, inputSize: inputSize, outputSize: outputSize, wordElements: instructionSet.wordElements)
         forward = DepthwiseTaps(convolution, layouts.input.image)
-        let (stride, gradient) = (convolution.stride, layouts.output.image)
-        phases = (0..<stride.height).flatMap { row in
-            (0..<stride.width).compactMap { column in
-                let size = Size(
-                    height: (inputSize.height - row + stride.height - 1) / stride.height,
-                    width: (inputSize.width - column + stride.width - 1) / stride.width)
-                let first = Tap(row: row, column: column)
-                return size.height <= 0 || size.width <= 0
-                    ? nil : Phase(first: first, size: size, taps: DepthwiseTaps(mirrored: convolution, first, gradient))
-            }
+        let gradient = layouts.output.image
+        phases = convolution.inputPhases(of: inputSize).map { first, size in
+            Phase(first: first, size: size, taps: DepthwiseTaps(mirrored: convolution, first, gradient))
         }
     }
 

@@ -13,7 +13,7 @@ final class TapConvolutionTraining: ConvolutionTraining {
     let phases: [Phase]
     let products: WeightGradientPlan
 
-    /// The inputs whose gradients take the same taps: of a stride s every s-th row and column.
+    /// See `Convolution.inputPhases`.
     struct Phase: Sendable {
         let first: Tap
         let size: Size
@@ -37,20 +37,11 @@ final class TapConvolutionTraining: ConvolutionTraining {
             convolution, inputSize: inputSize, outputSize: outputSize, wordElements: wordElements)
         let lanes = instructionSet.lanes
         forward = TrainingPacking(forward: convolution, lanes: lanes, wordElements: wordElements)
-        let stride = convolution.stride
-        phases = (0..<stride.height).flatMap { row in
-            (0..<stride.width).compactMap { column in
-                let size = Size(
-                    height: (inputSize.height - row + stride.height - 1) / stride.height,
-                    width: (inputSize.width - column + stride.width - 1) / stride.width)
-                let phase = Tap(row: row, column: column)
-                return size.height <= 0 || size.width <= 0
-                    ? nil
-                    : Phase(
-                        first: phase, size: size,
-                        packing: TrainingPacking(
-                            mirrored: convolution, phase: phase, lanes: lanes, wordElements: wordElements))
-            }
+        phases = convolution.inputPhases(of: inputSize).map { first, size in
+            Phase(
+                first: first, size: size,
+                packing: TrainingPacking(
+                    mirrored: convolution, phase: first, lanes: lanes, wordElements: wordElements))
         }
         products = WeightGradientPlan(convolution, layouts, kernels: instructionSet.kernels.pointee)
     }
