@@ -86,7 +86,9 @@ struct TrainingLayouts {
 
     /// The parts in which a batch goes through: of even numbers of images where pairs of them make words.
     func parts(of batch: Int) -> BatchParts {
-        let parts = (batch + capacity - 1) / capacity
+        let fewest = (batch + capacity - 1) / capacity
+        // Of an odd number two threads would wait for one at the end; of very few images one is as fast.
+        let parts = batch < 8 ? fewest : (fewest + 1) / 2 * 2
         let size = (batch + parts - 1) / parts
         return BatchParts(
             batch: batch, size: walksImages && wordElements > 1 ? min(capacity, (size + 1) / 2 * 2) : size)
