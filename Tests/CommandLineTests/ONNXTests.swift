@@ -86,7 +86,7 @@ import Testing
     }
 
     /// Expects the checker to accept the files, and ONNX Runtime to compute what the reference interpreter does, to 1e-5
-    /// of the largest logit.
+    /// of the largest logit and a rounding of the numbers around 1 that it may be a small sum of.
     @discardableResult
     private func expectONNXRuntimeAgrees(
         _ cases: [(path: String, model: FrozenModel)], batches: [Int], sourceLocation: SourceLocation = #_sourceLocation
@@ -107,7 +107,7 @@ import Testing
                 let largest = expected.elements.reduce(0) { max($0, abs($1)) }
                 expectClose(
                     Tensor(shape: [logits.count], elements: logits), expected.reshaped(to: [logits.count]),
-                    within: Tolerance(absolute: 1e-5 * largest), "\(model.graph)", sourceLocation: sourceLocation)
+                    within: Tolerance(absolute: 1e-5 * largest + 1e-7), "\(model.graph)", sourceLocation: sourceLocation)
             }
         }
         #expect(runs.count == cases.count, sourceLocation: sourceLocation)
