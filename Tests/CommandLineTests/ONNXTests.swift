@@ -107,7 +107,8 @@ import Testing
                 let largest = expected.elements.reduce(0) { max($0, abs($1)) }
                 expectClose(
                     Tensor(shape: [logits.count], elements: logits), expected.reshaped(to: [logits.count]),
-                    within: Tolerance(absolute: 1e-5 * largest + 1e-7), "\(model.graph)", sourceLocation: sourceLocation)
+                    within: Tolerance(absolute: 1e-5 * largest + 1e-7), "\(model.graph)", sourceLocation: sourceLocation
+                )
             }
         }
         #expect(runs.count == cases.count, sourceLocation: sourceLocation)
