@@ -44,10 +44,9 @@ extension Convolution {
             ?? TapConvolutionTraining(
                 self, inputSize: inputSize, outputSize: outputSize, instructionSet: instructionSet)
     }
-}
 
-extension Convolution {
-    /// The inputs whose gradients take the same taps: of a stride s every s-th row and column from a first one on, so many.
+    /// The inputs whose gradients take the same taps: of a stride s every s-th row and column. For each phase its first
+    /// input, and how many rows and columns of inputs it has.
     func inputPhases(of inputSize: Size) -> [(first: Tap, size: Size)] {
         (0..<min(stride.height, inputSize.height)).flatMap { row in
             (0..<min(stride.width, inputSize.width)).map { column in
