@@ -1,4 +1,5 @@
 #include "processes.h"
+#include "shared_gloo.h"
 
 #include <chrono>
 #include <cstdlib>
@@ -65,6 +66,18 @@ std::vector<std::shared_ptr<::gloo::transport::Device>> gloo_devices(const Tapes
     return devices;
 }
 
+/// Gloo's group, which adds up in shared memory where all processes can, or else says why not.
+c10::intrusive_ptr<ProcessGroupGloo> gloo(const TapestryMeeting &meeting, const c10::intrusive_ptr<c10d::Store> &store,
+                                          const c10::intrusive_ptr<ProcessGroupGloo::Options> &settings,
+                                          std::string &why_by_network) {
+    std::shared_ptr<SharedMemory> memory;
+    why_by_network = "so asked for";
+    if (meeting.shares_memory)
+        memory = SharedMemory::meet(*store, meeting.rank, meeting.size, settings->timeout, why_by_network);
+    if (memory) return c10::make_intrusive<SharedGloo>(store, settings, std::move(memory));
+    return c10::make_intrusive<ProcessGroupGloo>(store, meeting.rank, meeting.size, settings);
+}
+
 std::unique_ptr<TapestryProcessGroup> join(const TapestryMeeting &meeting) {
     // What fails is thrown, and said once; c10d would log it too, with a trace of the stack.
     if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
@@ -78,11 +91,11 @@ std::unique_ptr<TapestryProcessGroup> join(const TapestryMeeting &meeting) {
     auto store = c10::make_intrusive<c10d::PrefixStore>(meeting.prefix, tcp);
     auto settings = ProcessGroupGloo::Options::create(timeout);
     settings->devices = gloo_devices(meeting);
-    auto backend = c10::make_intrusive<ProcessGroupGloo>(store, meeting.rank, meeting.size, settings);
     auto group = c10::make_intrusive<c10d::ProcessGroup>(store, meeting.rank, meeting.size);
+    auto joined = std::make_unique<TapestryProcessGroup>(group);
+    auto backend = gloo(meeting, store, settings, joined->why_by_network);
     group->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, backend);
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
-    auto joined = std::make_unique<TapestryProcessGroup>(std::move(group));
     if (meeting.device.kind == TAPESTRY_CUDA) {
         const auto for_nccl = c10::make_intrusive<c10d::PrefixStore>("nccl", store);
         add_nccl(*joined, for_nccl, device(meeting.device), timeout);
@@ -116,6 +129,10 @@ TapestryStatus tapestry_process_group_join(const TapestryMeeting *meeting, Tapes
 }
 
 void tapestry_process_group_release(TapestryProcessGroup *group) noexcept { delete group; }
+
+const char *tapestry_process_group_why_by_network(const TapestryProcessGroup *group) noexcept {
+    return group->why_by_network.c_str();
+}
 
 TapestryStatus tapestry_process_group_all_reduce(TapestryProcessGroup *group, TapestryTensor *tensor,
                                                  TapestryReduction operation) noexcept {

@@ -4,6 +4,8 @@
 #include "support.h"
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 // libtorch's own switch for the class that its library has and its header hides. Gloo's headers are Debian's.
 #define USE_C10D_GLOO
@@ -19,7 +21,10 @@ struct TapestryProcessGroup {
     c10::intrusive_ptr<c10d::ProcessGroup> group;
     /// The GPU whose tensors NCCL sends; the CPU where there is none.
     at::Device device{at::kCPU};
+    /// Why sums of what is on CPUs are made by the network; empty where in shared memory.
+    std::string why_by_network;
 
+    explicit TapestryProcessGroup(c10::intrusive_ptr<c10d::ProcessGroup> group) : group(std::move(group)) {}
     ~TapestryProcessGroup();
 };
 

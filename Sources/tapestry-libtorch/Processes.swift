@@ -25,7 +25,9 @@ struct Processes {
         }
         do {
             let device = try launch.device(asked: computing.device ?? .cpu)
-            try body(Processes(group: try join(launch.meeting, timeout: arguments.timeout, on: device)))
+            let processes = Processes(group: try join(launch.meeting, timeout: arguments.timeout, on: device))
+            processes.noteConnection()
+            try body(processes)
         } catch let code as ExitCode {
             throw code
         } catch {
@@ -55,6 +57,18 @@ struct Processes {
                     + " (\(error.message)); start all of them, and check MASTER_ADDR, MASTER_PORT and GLOO_SOCKET_IFNAME"
             )
         }
+    }
+
+    /// How many there are, and by what their sums are made.
+    private func noteConnection() {
+        guard let group else { return }
+        let means =
+            switch group.connection {
+            case .sharedMemory: "in shared memory"
+            case .nccl: "by NCCL"
+            case .gloo(let reason): "by Gloo, through the network (no shared memory: \(reason))"
+            }
+        note("\(group.size) processes add up gradients \(means)")
     }
 
     /// A line of progress or explanation, of which one is enough.

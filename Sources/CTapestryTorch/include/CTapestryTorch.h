@@ -272,6 +272,8 @@ typedef struct TapestryMeeting {
     int32_t rank;
     int32_t size;
     int64_t timeout_milliseconds;
+    /// Whether processes on one machine add up in memory that they share; in all processes alike.
+    bool shares_memory;
     /// Where this one computes. A CUDA device, for which NCCL is loaded, is no other process's.
     TapestryDevice device;
 } TapestryMeeting;
@@ -289,11 +291,13 @@ typedef enum TapestryReduction : int32_t {
 } TapestryReduction;
 
 /// Meets the others. Gloo sends tensors on the CPU, through the network interfaces that the environment's
-/// GLOO_SOCKET_IFNAME names or the one by which `host` is reached; NCCL sends those on the CUDA device. `*joined`: to be
-/// released once with `tapestry_process_group_release`.
+/// GLOO_SOCKET_IFNAME names or the one by which `host` is reached, but for sums where all processes are on one machine;
+/// NCCL sends those on the CUDA device. `*joined`: to be released once with `tapestry_process_group_release`.
 TapestryStatus tapestry_process_group_join(const TapestryMeeting *meeting,
                                            TapestryProcessGroup *_Nullable *_Nonnull joined) TAPESTRY_NOEXCEPT;
 void tapestry_process_group_release(TapestryProcessGroup *group) TAPESTRY_NOEXCEPT;
+/// Why tensors on the CPU are added up by the network; empty where in shared memory. Borrowed from the group.
+const char *tapestry_process_group_why_by_network(const TapestryProcessGroup *group) TAPESTRY_NOEXCEPT;
 
 /// Writes the sum, or the minimum, of the processes' tensors into each of them: the same bits everywhere.
 TapestryStatus tapestry_process_group_all_reduce(TapestryProcessGroup *group, TapestryTensor *tensor,

@@ -37,6 +37,7 @@ enum Aten {
 
     static let reshape = KnownOperator("aten::reshape")
     static let flatten = KnownOperator("aten::flatten.using_ints")
+    static let permute = KnownOperator("aten::permute")
     static let narrow = KnownOperator("aten::narrow")
     static let concatenate = KnownOperator("aten::cat")
     static let stack = KnownOperator("aten::stack")

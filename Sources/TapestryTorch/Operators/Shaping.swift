@@ -16,6 +16,12 @@ extension TorchTensor {
         try Aten.narrow(.tensor(self), .integer(axis), .integer(start), .integer(length))
     }
 
+    /// The same memory, channels behind rows and columns where they lie so; itself otherwise.
+    func withAxesAsStored() throws(TorchError) -> TorchTensor {
+        guard !isContiguous(), isContiguous(.channelsLast) else { return self }
+        return try Aten.permute(.tensor(self), .integers([0, 2, 3, 1]))
+    }
+
     /// The slices at `indices` (int64, rank 1) of an axis, copied.
     public func select(_ indices: TorchTensor, along axis: Int) throws(TorchError) -> TorchTensor {
         try Aten.indexSelect(.tensor(self), .integer(axis), .tensor(indices))

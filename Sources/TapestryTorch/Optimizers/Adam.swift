@@ -50,14 +50,14 @@ public class Adam: Optimizer {
 
     public func step(learningRate: Double) throws(TorchError) {
         for (index, group) in groups.enumerated() {
-            let list = GradientList(group)
-            guard !list.parameters.isEmpty else { continue }
-            let counts = list.of(steps[index])
             try Torch.withoutGradients { () throws(TorchError) in
+                let list = try GradientList(group)
+                guard !list.parameters.isEmpty else { return }
+                let counts = try list.of(steps[index])
                 _ = try Aten.foreachAddScalar.all([.tensors(counts), 1])
                 _ = try operation.all([
-                    .tensors(list.parameters), .tensors(list.gradients), .tensors(list.of(means[index])),
-                    .tensors(list.of(squares[index])), .tensors([]), .tensors(counts),
+                    .tensors(list.parameters), .tensors(list.gradients), .tensors(try list.of(means[index])),
+                    .tensors(try list.of(squares[index])), .tensors([]), .tensors(counts),
                     .real(learningRate * group.learningRateFactor), .real(betas.0), .real(betas.1),
                     .real(group.weightDecay), .real(epsilon), false, false,
                 ])

@@ -36,22 +36,29 @@ extension Optimizer {
     }
 }
 
-/// The parameters of a group that have a gradient, in the form that list operators take.
+/// The parameters of a group that have a gradient, in the form that list operators take: each tensor with its axes in the
+/// order of its memory. libtorch's fused operators copy any other gradient, whose copy they then do not read.
 struct GradientList {
     /// Places in the group.
     let indices: [Int]
     let parameters: [TorchTensor]
     let gradients: [TorchTensor]
 
-    init(_ group: ParameterGroup) {
-        let found = group.parameters.enumerated().compactMap { index, parameter in
-            parameter.tensor.grad.map { (index, parameter.tensor, $0) }
+    init(_ group: ParameterGroup) throws(TorchError) {
+        var (indices, parameters, gradients): ([Int], [TorchTensor], [TorchTensor]) = ([], [], [])
+        for (index, parameter) in group.parameters.enumerated() {
+            guard let gradient = parameter.tensor.grad else { continue }
+            indices.append(index)
+            parameters.append(try parameter.tensor.withAxesAsStored())
+            gradients.append(try gradient.withAxesAsStored())
         }
-        indices = found.map(\.0)
-        parameters = found.map(\.1)
-        gradients = found.map(\.2)
+        (self.indices, self.parameters, self.gradients) = (indices, parameters, gradients)
     }
 
-    /// The elements of a group's state that belong to these parameters.
-    func of(_ state: [TorchTensor]) -> [TorchTensor] { indices.map { state[$0] } }
+    /// The elements of a group's state that belong to these parameters, and lie as they do.
+    func of(_ state: [TorchTensor]) throws(TorchError) -> [TorchTensor] {
+        var tensors: [TorchTensor] = []
+        for index in indices { tensors.append(try state[index].withAxesAsStored()) }
+        return tensors
+    }
 }

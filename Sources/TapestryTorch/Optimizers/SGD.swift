@@ -27,11 +27,11 @@ public final class SGD: Optimizer {
 
     public func step(learningRate: Double) throws(TorchError) {
         for (group, buffers) in zip(groups, buffers) {
-            let list = GradientList(group)
-            guard !list.parameters.isEmpty else { continue }
-            let velocities = momentum == 0 ? [] : list.of(buffers)
-            _ = try Torch.withoutGradients { () throws(TorchError) in
-                try Aten.fusedSGD.all([
+            try Torch.withoutGradients { () throws(TorchError) in
+                let list = try GradientList(group)
+                guard !list.parameters.isEmpty else { return }
+                let velocities = momentum == 0 ? [] : try list.of(buffers)
+                _ = try Aten.fusedSGD.all([
                     .tensors(list.parameters), .tensors(list.gradients), .tensors(velocities),
                     .real(group.weightDecay), .real(momentum), .real(learningRate * group.learningRateFactor),
                     0.0, .boolean(nesterov), false, false,

@@ -37,9 +37,12 @@ public final class ProcessGroup {
     /// Waits until all have come, no longer than `timeout`.
     ///
     /// Gloo sends what is on CPUs, by the interface that `GLOO_SOCKET_IFNAME` names or the one by which `host` is reached.
-    /// On a CUDA device, which is no other process's, NCCL sends what is there. Throws `TorchError` where the others do
-    /// not come; its operation is "nccl" where NCCL cannot be used.
-    public init(_ meeting: Meeting, timeout: Duration, on device: Device = .cpu) throws(TorchError) {
+    /// Processes of one machine add up in memory that they share, unless told not to. On a CUDA device, which is no other
+    /// process's, NCCL sends what is there. Throws `TorchError` where the others do not come; its operation is "nccl" where
+    /// NCCL cannot be used.
+    public init(
+        _ meeting: Meeting, timeout: Duration, on device: Device = .cpu, sharingMemory: Bool = true
+    ) throws(TorchError) {
         (rank, size, self.device) = (meeting.rank, meeting.size, device)
         if device != .cpu { try check(tapestry_nccl_load(), "nccl") }
         var joined: OpaquePointer?
@@ -50,7 +53,7 @@ public final class ProcessGroup {
                 var place = TapestryMeeting(
                     host: host, port: meeting.port, serves: meeting.keepsStore, prefix: name,
                     rank: Int32(meeting.rank), size: Int32(meeting.size), timeout_milliseconds: milliseconds,
-                    device: device.handle)
+                    shares_memory: sharingMemory, device: device.handle)
                 return tapestry_process_group_join(&place, &joined)
             }
         }
@@ -60,6 +63,20 @@ public final class ProcessGroup {
     }
 
     deinit { tapestry_process_group_release(handle) }
+
+    /// By what processes add up.
+    public enum Connection: Equatable, Sendable {
+        case nccl, sharedMemory
+        /// By the network, and why.
+        case gloo(String)
+    }
+
+    /// By what the sums of tensors on the group's device are made.
+    public var connection: Connection {
+        guard device == .cpu else { return .nccl }
+        let reason = String(cString: tapestry_process_group_why_by_network(handle))
+        return reason.isEmpty ? .sharedMemory : .gloo(reason)
+    }
 
     /// The library by which groups on CUDA devices reach NCCL, where it is looked for.
     public static var ncclLibrary: String { String(cString: tapestry_nccl_library_path()) }
