@@ -52,6 +52,7 @@ import Testing
                 let processes = try train(run, processes: count, "\(options) --out \(run.folder)/\(name)")
                 #expect(processes.statuses == Array(repeating: 0, count: count), "\(processes.errors)")
                 #expect(processes.errors.dropFirst().allSatisfy { $0.isEmpty })
+                #expect(processes.errors[0].contains("\(count) processes add up gradients in shared memory"))
                 let speed = try #require(processes.errors[0].split(separator: "\n").last { $0.hasPrefix("epoch 2") })
                 #expect(speed.split(separator: " + ").count == count)
                 for (ours, theirs) in zip(try run.metrics(name), try run.metrics("1")) {
@@ -142,6 +143,8 @@ import Testing
                 prefix: { "ip netns exec \(name)\($0 == 0 ? "a" : "b")" }, address: "192.0.2.1")
             #expect(processes.statuses == [75, 75], "\(processes.errors)")
             for errors in processes.errors { #expect(errors.contains("lost another process")) }
+            #expect(
+                processes.errors[0].contains("by Gloo, through the network (no shared memory: rank 1 is on another"))
         }
     }
 }

@@ -52,8 +52,8 @@ extension TorchTests {
             recorded = try JSONDecoder().decode(Recorded.self, from: Data(contentsOf: file))
         }
 
-        private func make(_ name: String) throws -> any Optimizer {
-            let groups = try recorded.groups()
+        private func make(_ name: String, _ groups: [ParameterGroup]? = nil) throws -> any Optimizer {
+            let groups = try groups ?? recorded.groups()
             return switch name {
             case "sgd": try SGD(groups: groups)
             case "sgd momentum": try SGD(groups: groups, momentum: 0.9)
@@ -76,6 +76,24 @@ extension TorchTests {
                     #expect(abs(Double(found) - wanted) < 1e-6, "step \(index)")
                 }
             }
+        }
+
+        @Test(arguments: names) func howTensorsLieMakesNoDifference(_ name: String) throws {
+            let found = try [MemoryFormat.contiguous, .channelsLast].map { format in
+                func tensor(_ key: UInt64) throws -> TorchTensor {
+                    try TorchTensor(random([3, 2, 3, 5], key: key), memoryFormat: format)
+                }
+                let group = ParameterGroup(
+                    parameters: [NamedTensor(name: "p0", tensor: try tensor(0))], weightDecay: 0.1)
+                try group.parameters[0].tensor.setRequiresGrad(true)
+                let optimizer = try make(name, [group])
+                for step in 1..<4 {
+                    try optimizer.parameters[0].tensor.setGrad(try tensor(UInt64(step)))
+                    try optimizer.step(learningRate: 0.1)
+                }
+                return try values(optimizer.parameters + optimizer.state)
+            }
+            #expect(found[0] == found[1])
         }
 
         @Test(arguments: names) func aResumedTrainingIsTheSameBitByBit(_ name: String) throws {

@@ -4,10 +4,12 @@ import TapestryTorch
 import Testing
 
 extension TorchTests {
-    /// Threads stand for processes: what is between them, connections by TCP, is the same.
+    /// Threads stand for processes: what is between them, connections by TCP or memory that each has mapped for itself, is
+    /// the same.
     @Suite("Groups of processes") struct ProcessGroups {
-        @Test(arguments: [1, 2, 4]) func theyAddUpAndGiveOut(count: Int) throws {
-            let results = try withProcesses(count) { group in
+        @Test(arguments: [1, 2, 4], [true, false]) func theyAddUpAndGiveOut(count: Int, sharingMemory: Bool) throws {
+            let results = try withProcesses(count, sharingMemory: sharingMemory) { group in
+                #expect(group.connection == (sharingMemory ? .sharedMemory : .gloo("so asked for")))
                 let own = Double(group.rank + 1)
                 let sums = try group.reduced([own, 2 * own])
                 let least = try group.reduced([own, -own], by: .minimum)
@@ -31,8 +33,8 @@ extension TorchTests {
         }
 
         /// Gradients of a batch, by parameter, of so many processes that share it.
-        private func gradients(processes count: Int, images: Int) throws -> [[[Float]]] {
-            try withProcesses(count) { group in
+        private func gradients(processes count: Int, images: Int, sharingMemory: Bool = true) throws -> [[[Float]]] {
+            try withProcesses(count, sharingMemory: sharingMemory) { group in
                 let network = try SmallNetwork()
                 let share = share(of: images, group)
                 let input = try randomTensor([images, 2, 5, 5], key: 6)
@@ -71,6 +73,12 @@ extension TorchTests {
                 }
             }
             #expect(try gradients(processes: count, images: images) == found)
+            let byNetwork = try gradients(processes: count, images: images, sharingMemory: false)
+            // Of two numbers there is one sum.
+            if count == 2 { #expect(byNetwork == found) }
+            for (ours, theirs) in zip(found[0], byNetwork[0]) {
+                for (one, other) in zip(ours, theirs) { #expect(abs(one - other) < 1e-5) }
+            }
         }
 
         private func singleGradients(images: Int) throws -> [[Float]] {
@@ -104,8 +112,8 @@ extension TorchTests {
             for (one, other) in zip(found, expected) { #expect(abs(one - other) < 0.02) }
         }
 
-        @Test func whoLeavesIsMissed() throws {
-            let results = try withProcesses(3) { group in
+        @Test(arguments: [true, false]) func whoLeavesIsMissed(sharingMemory: Bool) throws {
+            let results = try withProcesses(3, sharingMemory: sharingMemory) { group in
                 try group.barrier()
                 if group.rank == 1 { return }
                 _ = try group.reduced([1])
@@ -117,8 +125,8 @@ extension TorchTests {
             }
         }
 
-        @Test func whoHangsIsMissed() throws {
-            let results = try withProcesses(2, timeout: .seconds(1)) { group in
+        @Test(arguments: [true, false]) func whoHangsIsMissed(sharingMemory: Bool) throws {
+            let results = try withProcesses(2, timeout: .seconds(1), sharingMemory: sharingMemory) { group in
                 try group.barrier()
                 if group.rank == 1 { Thread.sleep(forTimeInterval: 2) }
                 _ = try group.reduced([1])
@@ -128,8 +136,8 @@ extension TorchTests {
         }
 
         /// In the middle of a backward pass, too.
-        @Test func whoLeavesBeforeTheBackwardPassIsMissed() throws {
-            let results = try withProcesses(2) { group in
+        @Test(arguments: [true, false]) func whoLeavesBeforeTheBackwardPassIsMissed(sharingMemory: Bool) throws {
+            let results = try withProcesses(2, sharingMemory: sharingMemory) { group in
                 let weight = try randomTensor([4], key: 1, requiresGrad: true)
                 let reducer = try GradientReducer([weight], in: group)
                 if group.rank == 1 { return }

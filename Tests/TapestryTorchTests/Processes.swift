@@ -6,7 +6,8 @@ import TapestryTorch
 /// Runs `body` in so many threads, each of which is a process of one group by its own connections, and returns what each
 /// came to, by rank.
 func withProcesses<Result: Sendable>(
-    _ count: Int, timeout: Duration = .seconds(60), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
+    _ count: Int, timeout: Duration = .seconds(60), sharingMemory: Bool = true,
+    _ body: @escaping @Sendable (ProcessGroup) throws -> Result
 ) throws -> [Swift.Result<Result, any Error>] {
     let port = try freeLoopbackPort()
     let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
@@ -17,7 +18,7 @@ func withProcesses<Result: Sendable>(
             let result = Swift.Result {
                 let meeting = ProcessGroup.Meeting(
                     rank: rank, size: count, host: "127.0.0.1", port: port, keepsStore: rank == 0)
-                return try body(try ProcessGroup(meeting, timeout: timeout))
+                return try body(try ProcessGroup(meeting, timeout: timeout, sharingMemory: sharingMemory))
             }
             results.withLock { $0[rank] = result }
             done.leave()
