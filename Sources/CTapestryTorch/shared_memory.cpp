@@ -28,8 +28,8 @@ namespace {
 constexpr size_t page = 4096;
 constexpr size_t rounded_up(size_t bytes) { return (bytes + page - 1) / page * page; }
 
-/// How often a process looks before it sleeps, and how long it sleeps at most until it asks whether the other still runs.
-constexpr int most_glances = 500;
+/// How often a process looks before it sleeps, and how long it sleeps at most until it asks whether another still runs.
+constexpr int most_glances = 100;
 constexpr timespec nap{0, 50'000'000};
 
 void pause() noexcept {
@@ -55,8 +55,8 @@ std::string target_of_link(const char *path) {
     return {target, length > 0 ? static_cast<size_t>(length) : 0};
 }
 
-/// The running kernel, and this process's namespaces of processes and of networks: containers are machines of their own.
-/// In one line.
+/// The running kernel, and this process's namespaces of processes and of networks: containers are machines of their
+/// own. One word.
 std::string machine() {
     char boot[64] = {};
     const int descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -164,8 +164,7 @@ std::string SharedMemory::offer(int size, std::chrono::milliseconds timeout, std
     // Pages that are there cannot be missed later, nor can a file be cut that is sealed.
     int missing = EINTR;
     while (missing == EINTR) missing = posix_fallocate(descriptor, 0, whole);
-    if (missing != 0 ||
-        fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    if (missing != 0 || fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         close(descriptor);
         return {};
     }

@@ -19,15 +19,15 @@ namespace tapestry {
 /// A file without a name that every process of a group has mapped: for each a line that says how far it is, and some
 /// slots for values.
 ///
-/// Nothing of it is left when the last process has ended, in whatever way, and nothing of it is in a file system. All of
-/// its pages are there from the beginning and nobody can take them away, so that no access to it can fail.
+/// Nothing of it is in a file system, nor left when the last process has ended, in whatever way. All of its pages are
+/// there from the beginning and nobody can take them away, so that no access to it can fail.
 class SharedMemory {
   public:
     /// How many slots each process has.
     static constexpr uint32_t slots = 3;
 
-    /// Meets the others through `store`, and maps the same memory as they. Null where not all can, with the `reason`, in
-    /// all processes alike. Throws what the store throws where one of them does not come.
+    /// Meets the others through `store`, and maps the same memory as they. Null where not all can, with the `reason`,
+    /// in all processes alike. Throws what the store throws where one of them does not come.
     static std::shared_ptr<SharedMemory> meet(c10d::Store &store, int rank, int size, std::chrono::milliseconds timeout,
                                               std::string &reason);
     ~SharedMemory();
