@@ -7,6 +7,9 @@
 #include "memory.h"
 #include "random.h"
 
+/// Whether kernels multiply matrices, where a table's sums are added up in an order of their own.
+static inline bool has_matrices(const tk_kernels *k) { return k->matrix_words > 1; }
+
 /// The lists of tests: X(name), for `void test_name(const tk_kernels *, stream *)`. Each is called many times for every
 /// table of kernels that the processor has, with a stream of its own; memory is checked and released after each call.
 #define KERNEL_TESTS(X) \

@@ -17,6 +17,8 @@ typedef struct {
     bool *support;
     /// [output][tap][channel], and for each output.
     float *weights, *bias;
+    /// Where a stream begins that says how taps are cut, if that makes a difference.
+    uint64_t cuts;
     /// Dense; `residual`, of the output's extents, may be NULL.
     float *x, *residual;
 } layer;

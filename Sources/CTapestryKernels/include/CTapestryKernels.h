@@ -200,6 +200,11 @@ typedef struct {
     int32_t from_row, to_row, from_column, to_column;
 } tk_product;
 
+/// How many outputs and runs a product may have.
+typedef struct {
+    int32_t outputs, runs;
+} tk_product_size;
+
 /// The gradient of a convolution's weights: for each run and output the sum, over images and positions, of the input
 /// times the output's gradient. Of a pair with one position, or image, too many, one of the two has a zero there, and
 /// the other one a number.
@@ -226,6 +231,8 @@ typedef struct {
     int32_t element_size;
     /// The most positions of a tile of two vectors of outputs.
     int32_t most_positions;
+    /// The words of a tap that are multiplied in one instruction, for as many positions; 1 where it is vectors.
+    int32_t matrix_words;
     void (*convolve)(const tk_convolution *, const void *x, const void *residual, void *y, tk_entry *room, tk_share);
     /// The same of planes, for stride 1 and values of one size and pitch. Blocks have 4 outputs, weights lie as
     /// [tap][channel][4], `walk` means nothing. Leaves zeros around what it writes, but not before the first plane.
@@ -303,13 +310,13 @@ typedef struct {
     /// whole vectors; the activation, weights and bias mean nothing.
     void (*add_depthwise_gradient)(
         const tk_depthwise *, const void *x, const void *dy, float *gradient, int32_t images);
-    /// The most runs of a product of at most 4, and of more outputs, of which there are at most 8.
-    int32_t most_runs[2];
+    /// The largest products, the one of fewer outputs first.
+    tk_product_size product_sizes[2];
 } tk_kernels;
 
-/// The one list of tables, the best instruction set first, floats before smaller elements: X(name).
+/// The one list of tables, the best instruction set first: X(name).
 #if defined(__x86_64__)
-#define TK_KERNELS(X) X(avx512) X(avx2) X(scalar) X(avx512_bf16) X(scalar_bf16)
+#define TK_KERNELS(X) X(amx_bf16) X(avx512) X(avx512_bf16) X(avx2) X(scalar) X(scalar_bf16)
 #elif defined(__aarch64__)
 #define TK_KERNELS(X) X(neon) X(scalar) X(scalar_bf16)
 #else
