@@ -28,6 +28,7 @@ static bool has_amx_bf16(void) {
     return false;
 #endif
 }
+static bool has_amx(void) { return has_amx_bf16(); }
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #elif defined(__aarch64__)
 // Every processor of this architecture has it.

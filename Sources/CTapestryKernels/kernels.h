@@ -28,13 +28,20 @@ const tk_kernels TABLE(SET) = {
     .lanes = LANES,
     .element_size = sizeof(element),
 #if HAS_MATRICES
-    .most_positions = MOST_MATRIX_POSITIONS_2,
     .matrix_words = MATRIX_WORDS,
+    .matrix_positions = MOST_MATRIX_POSITIONS_2,
+#else
+    .matrix_words = 1,
+#endif
+#if HAS_MATRICES && WORD_ELEMENTS == 2
+    .most_positions = MOST_MATRIX_POSITIONS_2,
     .product_sizes = {{MATRIX_ROWS, MATRIX_PRODUCT_RUNS}, {MATRIX_ROWS, MATRIX_PRODUCT_RUNS}},
 #else
     .most_positions = MOST_POSITIONS_2,
-    .matrix_words = 1,
     .product_sizes = {{4, MOST_RUNS_4}, {8, MOST_RUNS_8}},
+#endif
+#if HAS_MATRICES && WORD_ELEMENTS == 1
+    .convolve_split = convolve_split,
 #endif
     .convolve = convolve,
     .convolve_depthwise = convolve_depthwise,

@@ -124,14 +124,13 @@ static void (*const tiles[3][17])(const tile *) = {TILES(TILE_ENTRY)};
 /// There is no multiplication of matrices.
 typedef struct {
     int32_t words;
+} matrix_factors;
+typedef struct {
+    int32_t words;
 } matrix_shape;
-FORCE_INLINE int32_t matrix_words_of(const tk_convolution *c, const tk_block *block) {
-    (void)c, (void)block;
-    return 0;
-}
 FORCE_INLINE void multiply_matrices(
-    const tile *t, int32_t positions, int32_t vectors, int32_t words, matrix_shape *current) {
-    (void)t, (void)positions, (void)vectors, (void)words, (void)current;
+    const tile *t, int32_t positions, int32_t vectors, const matrix_factors *f, matrix_shape *current) {
+    (void)t, (void)positions, (void)vectors, (void)f, (void)current;
 }
 FORCE_INLINE void release_matrices(void) {}
 enum { MOST_MATRIX_POSITIONS_1 = 0, MOST_MATRIX_POSITIONS_2 = 0 };
@@ -237,7 +236,7 @@ FORCE_INLINE uint64_t kept_positions(int32_t first, int32_t count, int32_t pitch
 
 /// The chunks `items` of one block, numbered line by line.
 static void convolve_block(
-    const tk_convolution *c, const tk_block *block, int32_t matrix_words, const walk *w, range items, const element *x,
+    const tk_convolution *c, const tk_block *block, const matrix_factors *f, const walk *w, range items, const element *x,
     const element *residual, element *y, tk_entry *entries) {
     const int32_t columns = c->output.width, rows = c->output.height;
     const int32_t pitch = (int32_t)(c->output.row / c->output.pixel);
@@ -294,30 +293,70 @@ static void convolve_block(
             const ptrdiff_t place = target + first * t.y_step;
             t.y = y + place;
             t.residual = residual ? residual + place : NULL;
-            if (matrix_words > 0) multiply_matrices(&t, count, block->vectors, matrix_words, &shape);
+            if (f->words > 0) multiply_matrices(&t, count, block->vectors, f, &shape);
             else table[count](&t);
             if (c->activation > TK_RELU) activate_tile(&t, count);
             if (completes) complete_tile(&t, count, block->first_output, c->output.channels);
         }
     }
-    if (matrix_words > 0) release_matrices();
+    if (f->words > 0) release_matrices();
 }
 
-static void convolve(
-    const tk_convolution *c, const void *from, const void *residual, void *to, tk_entry *room, tk_share share) {
-    const range blocks = c->splits_outputs ? part_of(c->block_count, share) : (range){0, c->block_count};
+#if HAS_MATRICES && WORD_ELEMENTS == 1
+#include "matrix_split.h"
+#else
+/// Values are multiplied as they are.
+typedef struct {
+    int32_t none;
+} splitting;
+FORCE_INLINE void split_images(const tk_convolution *c, splitting *s, const element *x, range images) {
+    (void)c, (void)s, (void)x, (void)images;
+}
+FORCE_INLINE matrix_factors factors_of(const tk_convolution *c, const tk_block *block, const splitting *s) {
+    (void)c, (void)block, (void)s;
+#if HAS_MATRICES
+    const int32_t words = matrix_words_of(c, block);
+    // One by one, vectors are as fast.
+    return (matrix_factors){.words = words > 1 ? words : 0};
+#else
+    return (matrix_factors){0};
+#endif
+}
+#endif
+
+/// `s` is NULL where nothing is to be split.
+FORCE_INLINE void convolve_by(
+    const tk_convolution *c, const element *x, const element *residual, element *y, tk_entry *room, tk_share share,
+    splitting *s) {
+    const bool splits_outputs = c->splits_outputs && share.parts > 1;
+    const range blocks = splits_outputs ? part_of(c->block_count, share) : (range){0, c->block_count};
     // One image after the other where its pixels are walked by themselves: they stay in a cache for all blocks.
     const bool is_by_image = c->walk != TK_IMAGES && share.parts == 1;
     const int32_t rounds = is_by_image ? share.images : 1;
     for (int32_t round = 0; round < rounds; ++round) {
+        if (s) split_images(c, s, x, is_by_image ? (range){round, round + 1} : (range){0, share.images});
         for (int64_t i = blocks.from; i < blocks.to; ++i) {
             const tk_block *const block = &c->blocks[i];
-            const int32_t matrix_words = matrix_words_of(c, block);
-            const walk w = walk_of(c, share.images, most_positions(block->vectors, matrix_words > 0));
+            const matrix_factors factors = factors_of(c, block, s);
+            const walk w = walk_of(c, share.images, most_positions(block->vectors, factors.words > 0));
             const int64_t count = w.lines * w.chunks;
-            const range items = c->splits_outputs ? (range){0, count}
+            const range items = splits_outputs ? (range){0, count}
                 : is_by_image ? (range){count / rounds * round, count / rounds * (round + 1)} : part_of(count, share);
-            convolve_block(c, block, matrix_words, &w, items, from, residual, to, room);
+            convolve_block(c, block, &factors, &w, items, x, residual, y, room);
         }
     }
 }
+
+static void convolve(
+    const tk_convolution *c, const void *x, const void *residual, void *y, tk_entry *room, tk_share share) {
+    convolve_by(c, x, residual, y, room, share, NULL);
+}
+
+#if HAS_MATRICES && WORD_ELEMENTS == 1
+static void convolve_split(
+    const tk_convolution *c, const void *x, const void *residual, void *y, tk_entry *room, void *parts,
+    tk_share share) {
+    splitting s = {.parts = parts};
+    convolve_by(c, x, residual, y, room, share, &s);
+}
+#endif

@@ -283,7 +283,7 @@ typedef struct {
     int64_t count[3], input[3], output[3];
 } positions;
 
-#if HAS_MATRICES
+#if HAS_MATRICES && WORD_ELEMENTS == 2
 #include "matrix_products.h"
 #else
 

@@ -23,6 +23,8 @@ struct CostModel {
         return arithmetic(of: index) * Double(placed.images) + memory(of: step) + Self.call
     }
 
+    /// What it costs to split a vector of floats into parts.
+    static let splitting = 10.0
     /// What a kernel's start costs.
     private static let call = 1200.0
     /// Waiting for another thread, and fetching what it wrote.
@@ -70,9 +72,10 @@ struct CostModel {
         }
         let cost = placed.network.kernelCosts[index] ?? 0
         guard let walk = placed.walks[index] else { return 1.1 * cost }
-        // A word of elements takes one multiplication.
-        let perImage = walk.cost / 2 / Double(placed.images) / Double(placed.instructionSet.wordElements)
-        return 1.1 * cost * perImage * layer.convolution.shareByMatrices(placed.instructionSet) + 6 * written
+        let perImage = walk.cost / 2 / Double(placed.images)
+        let splitting =
+            placed.network.kernels[index] == .split ? Self.splitting * input.vectors(placed.instructionSet.lanes) : 0
+        return 1.1 * cost * perImage + 6 * written + splitting
     }
 
     // MARK: - Memory
@@ -97,38 +100,6 @@ struct CostModel {
     private static let nearCache = max(sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)), 1 << 19)
     /// What other cores leave of the cache that all share.
     private static let farCache = min(max(sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)), 1 << 22), 1 << 25)
-}
-
-extension Convolution {
-    /// What multiplications of matrices cost, compared with those of vectors. Of whole registers of words they are four
-    /// times as fast in a network, as was measured on Sapphire Rapids; of fewer they take as long.
-    fileprivate func shareByMatrices(_ instructionSet: InstructionSet) -> Double {
-        guard instructionSet.matrixWords > 1 else { return 1 }
-        let most = instructionSet.matrixWords
-        var (terms, cost) = (0.0, 0.0)
-        for span in spans(lanes: instructionSet.lanes) {
-            let own = Double(span.taps.count * span.outputs.count)
-            let words = span.wordsInCommon(elements: instructionSet.wordElements, taps: kernel.area)
-            let together = (1...most).last { words.isMultiple(of: $0) } ?? 1
-            terms += own
-            cost += own * (together > 1 ? Double(most) / Double(together) / 4 : 1)
-        }
-        return terms > 0 ? cost / terms : 1
-    }
-}
-
-extension OutputSpan {
-    /// The greatest common divisor of the words that its taps consist of.
-    fileprivate func wordsInCommon(elements: Int, taps count: Int) -> Int {
-        var common = 0
-        for tap in 0..<count {
-            for range in taps.ranges(at: tap) {
-                var words = (range.count + elements - 1) / elements
-                while words != 0 { (common, words) = (words, common % words) }
-            }
-        }
-        return common
-    }
 }
 
 extension Extents {
