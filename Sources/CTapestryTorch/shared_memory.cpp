@@ -29,7 +29,7 @@ constexpr size_t page = 4096;
 constexpr size_t rounded_up(size_t bytes) { return (bytes + page - 1) / page * page; }
 
 /// How often a process looks before it sleeps, and how long it sleeps at most until it asks whether another still runs.
-constexpr int most_glances = 100;
+constexpr int most_glances = 500;
 constexpr timespec nap{0, 50'000'000};
 
 void pause() noexcept {

@@ -15,24 +15,16 @@ public final class GradientReducer {
         public init(firstBytes: Int = 1 << 20, bytes: Int = 25 << 20) {
             (self.firstBytes, self.bytes) = (firstBytes, bytes)
         }
-
-        /// c10d's own where messages have a price. Where memory is shared they have none, and the last bucket, which
-        /// nothing is left to be computed beside, may be small.
-        init(for connection: ProcessGroup.Connection) {
-            self = connection == .sharedMemory ? BucketSizes(bytes: 4 << 20) : BucketSizes()
-        }
     }
 
     private let handle: OpaquePointer
     /// Kept as long as the reducer sends by it.
     private let group: ProcessGroup
 
-    /// Of parameters that are the same in all processes, in buckets that suit the group's connection unless given. Throws
-    /// where parameters differ.
+    /// Of parameters that are the same in all processes. Throws where they are not.
     public init(
-        _ parameters: [TorchTensor], in group: ProcessGroup, buckets: BucketSizes? = nil
+        _ parameters: [TorchTensor], in group: ProcessGroup, buckets: BucketSizes = BucketSizes()
     ) throws(TorchError) {
-        let buckets = buckets ?? BucketSizes(for: group.connection)
         var made: OpaquePointer?
         let handles: [OpaquePointer] = parameters.map(\.handle)
         let status = withExtendedLifetime(parameters) {
