@@ -6,8 +6,9 @@
 /// a time. Where one of the two is no number, neither is a sum that has a weight for the other one only. All other
 /// weights are floats.
 ///
-/// The order of additions for one output is the same in every kernel of a table but `convolve_sparse`, which has its
-/// own, whatever the batch, the tile and the number of threads: results are equal to the bit.
+/// The order of additions for one output is the same in every kernel of a table but `convolve_sparse` and `convolve` with
+/// `shares_columns`, which have their own, whatever the batch, the tile and the number of threads: results are equal to
+/// the bit.
 #pragma once
 
 #include <stdbool.h>
@@ -85,6 +86,10 @@ typedef struct {
     /// Whether the output holds floats, whatever elements are: its distances are in elements all the same. Only without
     /// a residual, and with TK_IDENTITY or TK_RELU.
     bool stores_floats;
+    /// Whether, in blocks of one vector, taps beside each other in the list and in a row, left to right, on the same
+    /// channels, are taken word by word together. Only for stride 1 and not with TK_IMAGES. Sums are added up in another
+    /// order then.
+    bool shares_columns;
     tk_activation activation;
     int32_t block_count;
     const tk_block *blocks;
@@ -94,9 +99,10 @@ typedef struct {
     const float *bias;
 } tk_convolution;
 
-/// A tap resolved for a line: what a tile reads. Callers only provide room, for as many as a block has taps.
+/// A tap resolved for a line, or `columns` of them that share what they read, from the leftmost on: what a tile reads.
+/// Callers only provide room, for as many as a block has taps.
 typedef struct {
-    ptrdiff_t input, weights, words;
+    ptrdiff_t input, weights, words, columns;
 } tk_entry;
 
 /// One thread's share of a step: part `part` of `parts`, of values of `images` images.

@@ -106,7 +106,8 @@ private final class PartialGradients {
         (self.plan, self.target, self.team, self.parts) = (plan, target, team, parts)
         count = plan.convolution.denseWeightShape.count
         if count <= 1 << 18 {
-            lanes = min(parts, 8)
+            // Enough of them that threads end at nearly the same time, where the sums are small.
+            lanes = min(parts, count <= 1 << 16 ? 16 : 8)
             partials = team.sharedMemory(for: .gradients, bytes: 4 * count * lanes)
                 .assumingMemoryBound(to: Float.self)
             (inputs, upstream) = (nil, nil)

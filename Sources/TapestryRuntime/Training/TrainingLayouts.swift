@@ -23,7 +23,8 @@ struct TrainingLayouts {
     let outputSize: Size
     let input: Layout
     let output: Layout
-    /// Images at a time: enough that weights are worth loading for them, few enough for a cache to hold them.
+    /// Images at a time: enough that weights are worth loading for them, few enough for a core's cache to hold them and
+    /// what is made of them.
     let capacity: Int
     /// Whether the same pixel of all images lies together, without zeros around: of small images, so that taps outside
     /// of them are left out, and positions enough lie in a row.
@@ -47,7 +48,7 @@ struct TrainingLayouts {
             output = Self.byPixel(outputSize, outputPixel, convolution.outputChannels, images: capacity)
             isFlat = false
         } else {
-            capacity = max(1, min(8, (1 << 21) / bytes))
+            capacity = max(1, min(8, (1 << 19) / bytes))
             let pads = convolution.trainingPads(inputSize, outputSize)
             isFlat = convolution.stride == .square(1) && inputSize == outputSize
             // Where words are pairs of positions, the last one of a row or an image has a zero beside it.
