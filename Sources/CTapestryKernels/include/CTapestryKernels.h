@@ -283,10 +283,11 @@ typedef struct {
     void (*take_gradient)(
         int64_t pixels, int32_t channels, tk_reading, const void *x, const float *means, const void *upstream, void *g,
         float *sums, float *products);
-    /// g = a * upstream + b * x + c by channel; `g` may be `upstream`.
+    /// Copies a * upstream + b * x + c, by channel, of dense images into others of the same extents. Pads stay as they are.
+    /// `g` may be `upstream`, if it is dense too.
     void (*normalize_gradient)(
-        int64_t pixels, int32_t channels, const float *a, const float *b, const float *c, const void *x,
-        const void *upstream, void *g);
+        const tk_image *to, const float *a, const float *b, const float *c, const void *x, const void *upstream, void *g,
+        int32_t images);
     /// Packs the weights of blocks `from` to `to`.
     void (*pack_weights)(const tk_packing *, const float *weights, float *packed, int32_t from, int32_t to);
     /// For every `step`-th of so many positions, `pixel` elements each, words of its own elements and of those `distance`

@@ -101,10 +101,32 @@ struct TrainingLayouts {
         images: Int, by kernels: tk_kernels
     ) {
         var image = layout.image
-        if !walksImages {
-            kernels.clear_pads(&image, Int64(layout.lead), target, tk_share(images: Int32(images), part: 0, parts: 1))
-        }
+        clearPads(of: layout, at: target, images: images, by: kernels)
         reading.withReading { kernels.read_images(&image, $0, source, target, Int32(images)) }
+    }
+
+    /// Brings the gradient of the output into its layout, of so many images from `offset` bytes on.
+    func place(
+        _ gradient: StoredGradient, from offset: Int, at target: UnsafeMutableRawPointer, images: Int,
+        by kernels: tk_kernels
+    ) {
+        guard let norm = gradient.norm, let value = gradient.output else {
+            place(gradient.data + offset, StoredReading(), output, at: target, images: images, by: kernels)
+            return
+        }
+        var image = output.image
+        clearPads(of: output, at: target, images: images, by: kernels)
+        kernels.normalize_gradient(
+            &image, norm.factors, norm.slopes, norm.offsets, value + offset, gradient.data + offset, target,
+            Int32(images))
+    }
+
+    private func clearPads(
+        of layout: Layout, at target: UnsafeMutableRawPointer, images: Int, by kernels: tk_kernels
+    ) {
+        guard !walksImages else { return }
+        var image = layout.image
+        kernels.clear_pads(&image, Int64(layout.lead), target, tk_share(images: Int32(images), part: 0, parts: 1))
     }
 
     /// Positions from an image's first to its last one.

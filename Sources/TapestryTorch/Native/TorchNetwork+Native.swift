@@ -32,8 +32,7 @@ extension TorchNetwork {
         case .batchNorm(let norm):
             // Statistics over several processes are libtorch's.
             guard native.canRead(x), batchNormGroup == nil || mode != .training else { return nil }
-            var plain = GraphValue(try native.tensor(x))
-            if x.isPlain { plain.moments = x.moments }
+            let plain = x.isPlain && x.raw.isContiguous(.channelsLast) ? x : GraphValue(try native.tensor(x))
             return try normalize(plain, norm, named: node.name, mode)
         case .relu:
             guard native.canRead(x) else { return nil }
@@ -80,6 +79,7 @@ extension TorchNetwork {
             if mode == .training { update(running, moments, count: x.raw.shape.count / norm.channels, norm) }
         }
         var y = GraphValue(x.raw)
+        y.gradient = x.gradient
         y.norm = DeferredNorm(
             weight: value("\(name).weight"), bias: value("\(name).bias"), moments: moments, epsilon: norm.epsilon,
             areOfBatch: mode != .evaluation)
