@@ -300,10 +300,10 @@ typedef struct {
     void (*add_weight_gradient)(
         const tk_weight_gradient *, const void *x, const void *dy, float *gradient, int32_t images, int32_t from,
         int32_t to);
-    /// The largest values of windows, as `x` is read. The pooling's values have no padding of channels.
+    /// The largest or the mean values of windows, as `x` is read. The pooling's values have no padding of channels.
     void (*pool_readings)(const tk_pooling *, tk_reading, const void *x, void *y, int32_t images);
     /// g, of x's layout: at each place the sum of `upstream` over the windows whose largest value, the first of equals, it
-    /// is.
+    /// is; or over those whose mean it is in, by its share.
     void (*spread_pool_gradient)(
         const tk_pooling *, tk_reading, const void *x, const void *upstream, void *g, int32_t images);
     /// Adds to `gradient`, which lies as the weights do, the products of the input and the output's gradient. Channels are

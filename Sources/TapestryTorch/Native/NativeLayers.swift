@@ -223,21 +223,24 @@ extension NativeLayers {
         return GraphValue(sum)
     }
 
-    /// The largest values of windows over a value, which is not stored as it is read for that.
-    func pool(_ node: String, _ x: GraphValue, _ pooling: Pooling) throws(TorchError) -> GraphValue {
+    /// The largest values of windows over a value, or the means, which is not stored as it is read for that.
+    func pool(
+        _ node: String, _ x: GraphValue, _ pooling: Pooling, takesMean: Bool
+    ) throws(TorchError) -> GraphValue {
         let type = x.raw.dataType
         x.gradient?.addReader()
         var x = x
         if x.isPlain { x = GraphValue(try x.raw.stored(as: type)) }
         let (shape, output) = (x.raw.shape, shapes[node]!)
         let outputSize = Size(height: output[1], width: output[2])
-        let pool = MaxPool(
-            pooling, inputSize: Size(height: shape[2], width: shape[3]), outputSize: outputSize, channels: shape[1])
+        let pool = WindowPool(
+            pooling, takesMean: takesMean, inputSize: Size(height: shape[2], width: shape[3]), outputSize: outputSize,
+            channels: shape[1])
         let y = try TorchTensor.empty(
             [shape[0], shape[1], outputSize.height, outputSize.width], as: type, memoryFormat: .channelsLast)
         arithmetic(type).pool(x.raw.data, x.reading, by: pool, into: y.data, images: shape[0])
         let source = x
-        try Torch.record("TapestryMaxPool", inputs: x.sources, outputs: [y]) { [self] upstream throws(TorchError) in
+        try Torch.record("TapestryPool", inputs: x.sources, outputs: [y]) { [self] upstream throws(TorchError) in
             guard let above = upstream[0], source.sources.contains(where: \.requiresGrad) else {
                 return source.sources.map { _ in nil }
             }

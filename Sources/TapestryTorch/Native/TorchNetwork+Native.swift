@@ -28,7 +28,10 @@ extension TorchNetwork {
             return try convolve(&values, at: index, weight: displacements[node.name]!, bias: nil, mode)
         case .maxPool(let pooling):
             guard native.canRead(x) else { return nil }
-            return try native.pool(node.name, x, pooling)
+            return try native.pool(node.name, x, pooling, takesMean: false)
+        case .averagePool(let pooling):
+            guard native.canRead(x) else { return nil }
+            return try native.pool(node.name, x, pooling, takesMean: true)
         case .batchNorm(let norm):
             // Statistics over several processes are libtorch's.
             guard native.canRead(x), batchNormGroup == nil || mode != .training else { return nil }
