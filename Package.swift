@@ -74,6 +74,7 @@ var targets: [Target] = [
     .executableTarget(
         name: "loading-images", dependencies: ["TapestryCore", "TapestryFormats", "TapestryData", argumentParser],
         path: "Benchmarks/LoadingImages", swiftSettings: strict),
+    .target(name: "TileEmulation", path: "Tests/TileEmulation"),
     .target(
         name: "TapestryTestSupport", dependencies: ["TapestryCore", "TapestryModelFile"],
         path: "Tests/TapestryTestSupport",
@@ -125,6 +126,7 @@ var targets: [Target] = [
         name: "TapestryRuntimeTests",
         dependencies: [
             "TapestryCore", "TapestryRewrites", "TapestryMethods", "TapestryRuntime", "TapestryTestSupport",
+            "TileEmulation",
         ],
         swiftSettings: strict),
 ]

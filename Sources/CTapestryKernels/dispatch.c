@@ -1,4 +1,11 @@
+#define _GNU_SOURCE
 #include "include/CTapestryKernels.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #define DECLARE(set) extern const tk_kernels tk_kernels_of_##set;
 TK_KERNELS(DECLARE)
@@ -10,6 +17,18 @@ static bool has_avx512(void) {
 static bool has_avx512_bf16(void) {
     return has_avx512() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16");
 }
+/// Linux lets a process use tiles that asks for them once; it refuses where the processor or itself has none.
+static bool has_amx_bf16(void) {
+#if defined(__linux__)
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, LEAF = 7, BF16 = 1 << 22, TILE = 1 << 24 };
+    unsigned a, b, c, d;
+    return has_avx512_bf16() && __get_cpuid_count(LEAF, 0, &a, &b, &c, &d) && (d & BF16) && (d & TILE)
+        && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+static bool has_amx(void) { return has_amx_bf16(); }
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #elif defined(__aarch64__)
 // Every processor of this architecture has it.

@@ -27,7 +27,22 @@ const tk_kernels TABLE(SET) = {
     .name = TEXT(SET_NAME),
     .lanes = LANES,
     .element_size = sizeof(element),
+#if HAS_MATRICES
+    .matrix_words = MATRIX_WORDS,
+    .matrix_positions = MOST_MATRIX_POSITIONS_2,
+#else
+    .matrix_words = 1,
+#endif
+#if HAS_MATRICES && WORD_ELEMENTS == 2
+    .most_positions = MOST_MATRIX_POSITIONS_2,
+    .product_sizes = {{MATRIX_ROWS, MATRIX_PRODUCT_RUNS}, {MATRIX_ROWS, MATRIX_PRODUCT_RUNS}},
+#else
     .most_positions = MOST_POSITIONS_2,
+    .product_sizes = {{4, MOST_RUNS_4}, {8, MOST_RUNS_8}},
+#endif
+#if HAS_MATRICES && WORD_ELEMENTS == 1
+    .convolve_split = convolve_split,
+#endif
     .convolve = convolve,
     .convolve_depthwise = convolve_depthwise,
 #if WORD_ELEMENTS == 1
@@ -57,5 +72,4 @@ const tk_kernels TABLE(SET) = {
     .pool_readings = pool_readings,
     .spread_pool_gradient = spread_pool_gradient,
     .add_depthwise_gradient = add_depthwise_gradient,
-    .most_runs = {MOST_RUNS_4, MOST_RUNS_8},
 };

@@ -19,10 +19,27 @@ typedef struct {
     /// Whether `y` are floats, whatever elements are.
     bool stores_floats;
     /// A bit for each position: whether it is stored.
-    uint32_t kept;
+    uint64_t kept;
     int32_t outputs;
     tk_activation activation;
 } tile;
+
+/// Stores one vector of a position's sums.
+FORCE_INLINE void finish(const tile *t, const int m, const int v, vector sum) {
+    const ptrdiff_t place = m * t->y_step + v * LANES;
+    vector y = sum;
+    const int count = t->outputs - v * LANES;
+    // Values may lie densely, and end with the last output.
+    if (t->residual && count >= LANES) y += load_values(t->residual + place);
+    else if (t->residual) y += load_first_values(t->residual + place, count);
+    if (t->activation == TK_RELU) y = rectified(y);
+    if (WORD_ELEMENTS > 1 && t->stores_floats) {
+        float *floats = (float *)(t->y + m * t->y_step) + v * LANES;
+        if (count >= LANES) store(floats, y);
+        else if (count > 0) store_first(floats, y, count);
+    } else if (count >= LANES) store_values(t->y + place, y);
+    else if (count > 0) store_first_values(t->y + place, y, count);
+}
 
 /// The products of one word of input channels. Bases are four positions apart, so that addresses take few registers.
 #define ACCUMULATE(c) \
@@ -127,21 +144,7 @@ FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
     for (int m = 0; m < M; ++m) {
         if (!(t->kept >> m & 1)) continue;
 #pragma clang loop unroll(full)
-        for (int v = 0; v < V; ++v) {
-            const ptrdiff_t place = m * t->y_step + v * LANES;
-            vector y = sum[m][v];
-            const int count = t->outputs - v * LANES;
-            // Values may lie densely, and end with the last output.
-            if (t->residual && count >= LANES) y += load_values(t->residual + place);
-            else if (t->residual) y += load_first_values(t->residual + place, count);
-            if (t->activation == TK_RELU) y = rectified(y);
-            if (WORD_ELEMENTS > 1 && t->stores_floats) {
-                float *floats = (float *)(t->y + m * t->y_step) + v * LANES;
-                if (count >= LANES) store(floats, y);
-                else if (count > 0) store_first(floats, y, count);
-            } else if (count >= LANES) store_values(t->y + place, y);
-            else if (count > 0) store_first_values(t->y + place, y, count);
-        }
+        for (int v = 0; v < V; ++v) finish(t, m, v, sum[m][v]);
     }
 }
 
@@ -152,7 +155,23 @@ TILES(DEFINE_TILE)
 #define TILE_ENTRY(M, V) [V][M] = tile_##M##_##V,
 static void (*const tiles[3][17])(const tile *) = {TILES(TILE_ENTRY)};
 
-static const int32_t most_positions[3] = {0, MOST_POSITIONS_1, MOST_POSITIONS_2};
+#if HAS_MATRICES
+#include "matrix_conv.h"
+#else
+/// There is no multiplication of matrices.
+typedef struct {
+    int32_t words;
+} matrix_factors;
+typedef struct {
+    int32_t words;
+} matrix_shape;
+FORCE_INLINE void multiply_matrices(
+    const tile *t, int32_t positions, int32_t vectors, const matrix_factors *f, matrix_shape *current) {
+    (void)t, (void)positions, (void)vectors, (void)f, (void)current;
+}
+FORCE_INLINE void release_matrices(void) {}
+enum { MOST_MATRIX_POSITIONS_1 = 0, MOST_MATRIX_POSITIONS_2 = 0 };
+#endif
 
 /// The activations that tiles leave to others, while the tile's outputs are in the nearest cache.
 static void activate_tile(const tile *t, int32_t positions) {
@@ -173,13 +192,19 @@ static void complete_tile(const tile *t, int32_t positions, int32_t first_output
         if (t->kept >> m & 1) complete_word(t->y + m * t->y_step - first_output, channels);
 }
 
+/// The most positions of a tile.
+FORCE_INLINE int32_t most_positions(int32_t vectors, bool by_matrices) {
+    if (by_matrices) return vectors == 1 ? MOST_MATRIX_POSITIONS_1 : MOST_MATRIX_POSITIONS_2;
+    return vectors == 1 ? MOST_POSITIONS_1 : MOST_POSITIONS_2;
+}
+
 /// Lines of positions, and the chunks of a line of which each is a tile.
 typedef struct {
     int64_t lines;
     int32_t length, chunks;
 } walk;
 
-FORCE_INLINE walk walk_of(const tk_convolution *c, int32_t images, int32_t vectors) {
+FORCE_INLINE walk walk_of(const tk_convolution *c, int32_t images, int32_t most_positions) {
     walk w;
     switch (c->walk) {
     case TK_FLAT:
@@ -195,7 +220,7 @@ FORCE_INLINE walk walk_of(const tk_convolution *c, int32_t images, int32_t vecto
         w.length = images;
         break;
     }
-    w.chunks = (w.length + most_positions[vectors] - 1) / most_positions[vectors];
+    w.chunks = (w.length + most_positions - 1) / most_positions;
     return w;
 }
 
@@ -209,11 +234,12 @@ FORCE_INLINE bool continues(tk_tap before, tk_tap tap) {
         && tap.words == before.words;
 }
 
-/// Resolves a block's taps for positions whose windows begin at (row, column); with `clips`, those inside the image.
+/// Resolves a block's taps for positions whose windows begin at (row, column); with `clips`, those inside the image,
+/// with `shares`, neighbours of a row together.
 static ptrdiff_t resolve_taps(
-    const tk_convolution *c, const tk_block *block, bool clips, int32_t row, int32_t column, tk_entry *entries) {
+    const tk_convolution *c, const tk_block *block, bool clips, bool shares, int32_t row, int32_t column,
+    tk_entry *entries) {
     const tk_tap *const taps = c->taps + block->first_tap;
-    const bool shares = c->shares_columns && block->vectors == 1;
     ptrdiff_t count = 0, weights = 0;
     for (int32_t i = 0; i < block->tap_count; ++i) {
         const tk_tap tap = taps[i];
@@ -246,11 +272,11 @@ static reach reach_of(const tk_convolution *c, const tk_block *block) {
 }
 
 /// Which of `count` flat positions from `first` on are no pads.
-FORCE_INLINE uint32_t kept_positions(int32_t first, int32_t count, int32_t pitch, int32_t width) {
-    uint32_t kept = 0;
+FORCE_INLINE uint64_t kept_positions(int32_t first, int32_t count, int32_t pitch, int32_t width) {
+    uint64_t kept = 0;
     int32_t column = first % pitch;
     for (int32_t i = 0; i < count; ++i) {
-        kept |= (uint32_t)(column < width) << i;
+        kept |= (uint64_t)(column < width) << i;
         column = column + 1 == pitch ? 0 : column + 1;
     }
     return kept;
@@ -258,7 +284,7 @@ FORCE_INLINE uint32_t kept_positions(int32_t first, int32_t count, int32_t pitch
 
 /// The chunks `items` of one block, numbered line by line.
 static void convolve_block(
-    const tk_convolution *c, const tk_block *block, const walk *w, range items, const element *x,
+    const tk_convolution *c, const tk_block *block, const matrix_factors *f, const walk *w, range items, const element *x,
     const element *residual, element *y, tk_entry *entries) {
     const int32_t columns = c->output.width, rows = c->output.height;
     const int32_t pitch = (int32_t)(c->output.row / c->output.pixel);
@@ -269,12 +295,14 @@ static void convolve_block(
     t.x_step = by_image ? c->input.image : (ptrdiff_t)c->input.pixel * c->stride_width;
     t.y_step = by_image ? c->output.image : c->output.pixel;
     // Most positions are away from the image's border and share their entries.
-    t.entry_count = resolve_taps(c, block, false, 0, 0, entries);
+    const bool shares = c->shares_columns && block->vectors == 1 && f->words == 0;
+    t.entry_count = resolve_taps(c, block, false, shares, 0, 0, entries);
     bool are_all = true;
     const reach reach = reach_of(c, block);
     const bool completes = WORD_ELEMENTS > 1 && !c->stores_floats && c->output.channels % WORD_ELEMENTS != 0
         && block->first_output + block->outputs >= c->output.channels;
     void (*const *const table)(const tile *) = tiles[block->vectors];
+    matrix_shape shape = {0};
     const int32_t size = w->length / w->chunks, longer = w->length % w->chunks;
     int64_t line = items.from / w->chunks;
     int32_t chunk = (int32_t)(items.from % w->chunks);
@@ -296,7 +324,7 @@ static void convolve_block(
             const bool is_inner = block->tap_count == 0
                 || (is_inside(&c->input, i + reach.top, j + reach.left)
                     && is_inside(&c->input, i + reach.bottom, j + reach.right));
-            if (!is_inner || !are_all) t.entry_count = resolve_taps(c, block, !is_inner, i, j, entries);
+            if (!is_inner || !are_all) t.entry_count = resolve_taps(c, block, !is_inner, false, i, j, entries);
             are_all = is_inner;
             source = (ptrdiff_t)i * c->input.row + (ptrdiff_t)j * c->input.pixel;
             target = (ptrdiff_t)row * c->output.row + (ptrdiff_t)column * c->output.pixel;
@@ -308,32 +336,76 @@ static void convolve_block(
             // The first `longer` chunks have one position more.
             const int32_t first = chunk * size + (chunk < longer ? chunk : longer);
             const int32_t count = size + (chunk < longer);
-            t.kept = c->walk == TK_FLAT ? kept_positions(first, count, pitch, columns) : ~0u;
+            t.kept = c->walk == TK_FLAT ? kept_positions(first, count, pitch, columns) : ~(uint64_t)0;
             if (t.kept == 0) continue;
             t.x = x + source + first * t.x_step;
             const ptrdiff_t place = target + first * t.y_step;
             t.y = y + place;
             t.residual = residual ? residual + place : NULL;
-            table[count](&t);
+            if (f->words > 0) multiply_matrices(&t, count, block->vectors, f, &shape);
+            else table[count](&t);
             if (c->activation > TK_RELU) activate_tile(&t, count);
             if (completes) complete_tile(&t, count, block->first_output, c->output.channels);
+        }
+    }
+    if (f->words > 0) release_matrices();
+}
+
+#if HAS_MATRICES && WORD_ELEMENTS == 1
+#include "matrix_split.h"
+#else
+/// Values are multiplied as they are.
+typedef struct {
+    int32_t none;
+} splitting;
+FORCE_INLINE void split_images(const tk_convolution *c, splitting *s, const element *x, range images) {
+    (void)c, (void)s, (void)x, (void)images;
+}
+FORCE_INLINE matrix_factors factors_of(const tk_convolution *c, const tk_block *block, const splitting *s) {
+    (void)c, (void)block, (void)s;
+#if HAS_MATRICES
+    const int32_t words = matrix_words_of(c, block);
+    // One by one, vectors are as fast.
+    return (matrix_factors){.words = words > 1 ? words : 0};
+#else
+    return (matrix_factors){0};
+#endif
+}
+#endif
+
+/// `s` is NULL where nothing is to be split.
+FORCE_INLINE void convolve_by(
+    const tk_convolution *c, const element *x, const element *residual, element *y, tk_entry *room, tk_share share,
+    splitting *s) {
+    const bool splits_outputs = c->splits_outputs && share.parts > 1;
+    const range blocks = splits_outputs ? part_of(c->block_count, share) : (range){0, c->block_count};
+    // One image after the other where its pixels are walked by themselves: they stay in a cache for all blocks.
+    const bool is_by_image = c->walk != TK_IMAGES && share.parts == 1;
+    const int32_t rounds = is_by_image ? share.images : 1;
+    for (int32_t round = 0; round < rounds; ++round) {
+        if (s) split_images(c, s, x, is_by_image ? (range){round, round + 1} : (range){0, share.images});
+        for (int64_t i = blocks.from; i < blocks.to; ++i) {
+            const tk_block *const block = &c->blocks[i];
+            const matrix_factors factors = factors_of(c, block, s);
+            const walk w = walk_of(c, share.images, most_positions(block->vectors, factors.words > 0));
+            const int64_t count = w.lines * w.chunks;
+            const range items = splits_outputs ? (range){0, count}
+                : is_by_image ? (range){count / rounds * round, count / rounds * (round + 1)} : part_of(count, share);
+            convolve_block(c, block, &factors, &w, items, x, residual, y, room);
         }
     }
 }
 
 static void convolve(
-    const tk_convolution *c, const void *from, const void *residual, void *to, tk_entry *room, tk_share share) {
-    const range blocks = c->splits_outputs ? part_of(c->block_count, share) : (range){0, c->block_count};
-    // One image after the other where its pixels are walked by themselves: they stay in a cache for all blocks.
-    const bool is_by_image = c->walk != TK_IMAGES && share.parts == 1;
-    const int32_t rounds = is_by_image ? share.images : 1;
-    for (int32_t round = 0; round < rounds; ++round) {
-        for (int64_t i = blocks.from; i < blocks.to; ++i) {
-            const walk w = walk_of(c, share.images, c->blocks[i].vectors);
-            const int64_t count = w.lines * w.chunks;
-            const range items = c->splits_outputs ? (range){0, count}
-                : is_by_image ? (range){count / rounds * round, count / rounds * (round + 1)} : part_of(count, share);
-            convolve_block(c, &c->blocks[i], &w, items, from, residual, to, room);
-        }
-    }
+    const tk_convolution *c, const void *x, const void *residual, void *y, tk_entry *room, tk_share share) {
+    convolve_by(c, x, residual, y, room, share, NULL);
 }
+
+#if HAS_MATRICES && WORD_ELEMENTS == 1
+static void convolve_split(
+    const tk_convolution *c, const void *x, const void *residual, void *y, tk_entry *room, void *parts,
+    tk_share share) {
+    splitting s = {.parts = parts};
+    convolve_by(c, x, residual, y, room, share, &s);
+}
+#endif

@@ -293,6 +293,10 @@ typedef struct {
     int64_t count[3], input[3], output[3];
 } positions;
 
+#if HAS_MATRICES && WORD_ELEMENTS == 2
+#include "matrix_products.h"
+#else
+
 /// E runs x M outputs, whose sums stay in registers over all positions.
 FORCE_INLINE void add_products_of(
     const int E, const int M, const positions *w, const float *x, const float *dy, const tk_run *runs, int32_t outputs,
@@ -343,6 +347,11 @@ PRODUCT_TILES(DEFINE_PRODUCT)
 #define PRODUCT_ENTRY(E, M) [M / 4 - 1][E] = product_##E##_##M,
 static void (*const product_tiles[2][7])(PRODUCT_ARGUMENTS) = {PRODUCT_TILES(PRODUCT_ENTRY)};
 
+FORCE_INLINE void multiply_products(int32_t run_count, PRODUCT_ARGUMENTS) {
+    product_tiles[outputs > 4][run_count](w, x, dy, runs, outputs, gradient, output_step);
+}
+#endif
+
 static void add_weight_gradient(
     const tk_weight_gradient *g, const void *from, const void *above, float *gradient, int32_t images, int32_t first,
     int32_t last) {
@@ -361,8 +370,8 @@ static void add_weight_gradient(
                 {images, rows, (columns + WORD_ELEMENTS - 1) / WORD_ELEMENTS},
                 {g->input_image, g->input_row, g->input_column},
                 {g->output_image, g->output_row, g->output_column}};
-        product_tiles[p->outputs > 4][p->run_count](
-            &w, (const float *)from + p->from_row * g->input_row + from_column * g->input_column,
+        multiply_products(
+            p->run_count, &w, (const float *)from + p->from_row * g->input_row + from_column * g->input_column,
             (const float *)above + p->from_row * g->output_row + from_column * g->output_column + p->first_output,
             g->runs + p->first_run, p->outputs, gradient + p->first_output * g->output_step, g->output_step);
     }

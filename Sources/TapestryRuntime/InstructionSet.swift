@@ -16,7 +16,7 @@ public enum NativePrecision: String, CaseIterable, Sendable {
 /// A set of instructions that kernels are made for, and the precision of the values that they take. Which of them a
 /// processor has is found when the program runs.
 public struct InstructionSet: Sendable {
-    /// "avx512", "avx2", "neon" or "scalar", which every processor has.
+    /// "amx", which is for bfloat16 only, "avx512", "avx2", "neon" or "scalar", which every processor has.
     public let name: String
     public let precision: NativePrecision
     /// Tables of functions that live as long as the program.
@@ -32,6 +32,9 @@ public struct InstructionSet: Sendable {
         (set: InstructionSet(tk_kernels_at($0)), isSupported: tk_has_kernels($0))
     }
 
+    /// All that there are kernels for, the best first, whether or not this processor can run them.
+    package static var known: [InstructionSet] { all.map(\.set) }
+
     /// Those that this processor has for a precision, the best first. "scalar" is always among them.
     public static func supported(for precision: NativePrecision = .fp32) -> [InstructionSet] {
         all.filter { $0.isSupported && $0.set.precision == precision }.map(\.set)
@@ -43,7 +46,7 @@ public struct InstructionSet: Sendable {
     public static func best(for precision: NativePrecision = .fp32) throws(UnknownInstructionSet) -> InstructionSet {
         let supported = supported(for: precision)
         guard let cap = getenv("TAPESTRY_ISA").map({ String(cString: $0) }), !cap.isEmpty else { return supported[0] }
-        let names = all.map(\.set).filter { $0.precision == .fp32 }.map(\.name)
+        let names = all.map(\.set.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         guard let first = names.firstIndex(of: cap) else { throw UnknownInstructionSet(name: cap, known: names) }
         let admitted = names[first...]
         return supported.first { admitted.contains($0.name) } ?? supported[supported.count - 1]
@@ -54,6 +57,9 @@ public struct InstructionSet: Sendable {
 
     /// Channels that are multiplied at a time.
     var wordElements: Int { 4 / precision.elementSize }
+
+    /// Words of a tap that a multiplication of matrices takes; 1 where there are vectors only.
+    var matrixWords: Int { Int(kernels.pointee.matrix_words) }
 }
 
 /// `TAPESTRY_ISA` names an instruction set that there are no kernels for.

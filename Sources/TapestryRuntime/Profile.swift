@@ -35,6 +35,7 @@ extension PlannedStep.Kernel: CustomStringConvertible {
     var description: String {
         switch self {
         case .convolve(let convolution, _, _): "taps \(convolution.walk.description)"
+        case .convolveSplit(let convolution, _, _, _): "split taps \(convolution.walk.description)"
         case .convolvePlanes: "taps in planes"
         case .convolveSparse: "sparse"
         case .convolveDepthwise: "depthwise"

@@ -5,7 +5,7 @@ import TapestryCore
 /// Kernels add in different orders, so that results of a tuned network may differ from those of an untuned one in the
 /// last bits; what `NativeNetwork` promises of batches and threads holds for one tuning.
 public struct Tuning: Codable, Equatable, Sendable {
-    /// For layers, by the names of their first nodes: "taps", "planes" or "sparse".
+    /// For layers, by the names of their first nodes: "taps", "split", "planes" or "sparse".
     let kernels: [String: String]
     /// How many images go through the network together.
     let images: Int

@@ -1,4 +1,4 @@
-// convolve: any stride, dilation and padding, any support, by every walk.
+// convolve and convolve_split: any stride, dilation and padding, any support, by every walk.
 #include <string.h>
 
 #include "layers.h"
@@ -29,9 +29,14 @@ static float *run(const tk_kernels *k, stream *r, const layer *l, stream *packin
     packed.convolution.output = in_elements(y.image, result_size / k->element_size);
     tk_share shares[MOST_SHARES];
     const int32_t parts = draw_shares(r, l->images, shares);
+    const void *const added = l->residual ? residual.first : NULL;
+    // For three parts in whole cache lines.
+    const int64_t floats = x.lead + l->images * x.image.image + x.room;
+    void *const room = l->is_split ? guarded((size_t)((floats + 31) / 32 * 32) * 6) : NULL;
     for (int32_t p = 0; p < parts; ++p)
-        k->convolve(
-            &packed.convolution, x.first, l->residual ? residual.first : NULL, y.first, packed.room, shares[p]);
+        if (l->is_split)
+            k->convolve_split(&packed.convolution, x.first, added, y.first, packed.room, room, shares[p]);
+        else k->convolve(&packed.convolution, x.first, added, y.first, packed.room, shares[p]);
     expect_untouched_surroundings(&y);
     return collect(&y);
 }
@@ -55,8 +60,8 @@ void test_convolution(const tk_kernels *k, stream *r) {
     // Other walks, blocks, shares and batches add up the same numbers in the same order.
     for (int32_t way = 0; way < 2; ++way)
         expect_same("result in another way", run_convolution(k, r, &l), results, l.images * count);
-    // Products of halves are exact, and an instruction adds two of them in the order of plain C.
-    if (k->element_size < (int32_t)sizeof(float) && l.activation <= TK_RELU)
+    // Products of halves are exact, and an instruction on vectors adds two of them in the order of plain C.
+    if (k->element_size < (int32_t)sizeof(float) && l.activation <= TK_RELU && !is_by_matrices(k))
         expect_same("result in plain C", run_convolution(in_plain_c(k), r, &l), results, l.images * count);
     const int32_t image = between(r, 0, l.images - 1);
     const layer one = image_of(&l, image);
@@ -80,4 +85,17 @@ void test_shared_columns(const tk_kernels *k, stream *r) {
     const layer one = image_of(&l, image);
     p = packing;
     expect_same("result of one image alone", run(k, r, &one, &p, true), results + image * count, count);
+}
+
+void test_split(const tk_kernels *k, stream *r) {
+    if (!k->convolve_split) return;
+    const layer l = draw_layer(r, k->element_size, SPLIT_LAYER);
+    const int64_t count = count_of(l.output);
+    const float *results = run_convolution(k, r, &l);
+    expect_within("result", results, reference(&l, k->element_size), l.images * count);
+    for (int32_t way = 0; way < 2; ++way)
+        expect_same("result in another way", run_convolution(k, r, &l), results, l.images * count);
+    const int32_t image = between(r, 0, l.images - 1);
+    const layer one = image_of(&l, image);
+    expect_same("result of one image alone", run_convolution(k, r, &one), results + image * count, count);
 }

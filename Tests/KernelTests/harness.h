@@ -7,6 +7,11 @@
 #include "memory.h"
 #include "random.h"
 
+/// Whether `convolve` multiplies matrices, and adds up in an order of its own.
+static inline bool is_by_matrices(const tk_kernels *k) {
+    return k->matrix_words > 1 && k->element_size < (int32_t)sizeof(float);
+}
+
 /// The lists of tests: X(name), for `void test_name(const tk_kernels *, stream *)`. Each is called many times for every
 /// table of kernels that the processor has, with a stream of its own; memory is checked and released after each call.
 #define KERNEL_TESTS(X) \
@@ -16,8 +21,8 @@
     X(pack_weights) X(pair_positions) X(add_weight_gradient) \
     X(pool_readings) X(spread_pool_gradient) X(add_depthwise_gradient)
 
-/// Those of kernels that tables have where elements are floats.
-#define PLANE_TESTS(X) X(planes) X(sparse) X(rearrange)
+/// Those of kernels that tables have where elements are floats; `split` does nothing where there are no matrices.
+#define PLANE_TESTS(X) X(planes) X(sparse) X(rearrange) X(split)
 
 #define DECLARE_TEST(name) void test_##name(const tk_kernels *, stream *);
 KERNEL_TESTS(DECLARE_TEST)

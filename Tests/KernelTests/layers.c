@@ -12,9 +12,10 @@ static int32_t outputs_of(int32_t length, int32_t before, int32_t behind, int32_
 
 /// Extents, strides and paddings. False where they make no layer, or too large a one.
 static bool draw_geometry(layer *l, stream *r, layer_kind kind) {
-    const bool is_plane = kind != ANY_LAYER;
+    const bool is_plane = kind == LAYER_OF_PLANES || kind == SPARSE_LAYER;
     l->images = mostly_small(r, 24);
     l->input = (extents){mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 36)};
+    if (kind == SPLIT_LAYER) l->input.channels += l->input.channels % 2;
     l->output.channels = one_in(r, 2) ? between(r, 1, 70) : mostly_small(r, 6);
     if (kind == LAYER_OF_PLANES) l->output.channels = 4 * between(r, 1, 5);
     l->kernel_height = between(r, 1, 4), l->kernel_width = between(r, 1, 4);
@@ -67,8 +68,10 @@ layer draw_layer(stream *r, int32_t element_size, layer_kind kind) {
     l.bias = random_floats(r, outputs);
     l.x = random_elements(r, element_size, l.images * count_of(l.input));
     // Where words have two elements, this would spoil what has a weight for its neighbour only.
-    if (one_in(r, 8) && element_size == sizeof(float)) l.x[between(r, 0, (int32_t)count_of(l.input) - 1)] = NAN;
+    if (one_in(r, 8) && element_size == sizeof(float) && kind != SPLIT_LAYER) l.x[between(r, 0, (int32_t)count_of(l.input) - 1)] = NAN;
     if (one_in(r, 2)) l.residual = random_elements(r, element_size, l.images * count_of(l.output));
+    l.cuts = next(r);
+    l.is_split = kind == SPLIT_LAYER;
     l.stores_floats = !l.residual && l.activation <= TK_RELU && one_in(r, 2);
     return l;
 }
@@ -126,7 +129,9 @@ bound *reference(const layer *l, int32_t element_size) {
                         sum += residual;
                         magnitude += fabs(residual);
                     }
-                    const bound b = bound_of_sum(sum, magnitude, (int64_t)taps * in.channels + 1);
+                    // Of parts six products are added up, and two of about a rounding left out.
+                    const int64_t terms = (int64_t)taps * in.channels * (l->is_split ? 8 : 1) + 1;
+                    const bound b = bound_of_sum(sum, magnitude, terms);
                     *result = bound_of_result(l, b, element_size);
                 }
         }

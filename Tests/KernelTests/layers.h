@@ -17,6 +17,10 @@ typedef struct {
     bool *support;
     /// [output][tap][channel], and for each output.
     float *weights, *bias;
+    /// Whether floats are split into parts, of which products are added up.
+    bool is_split;
+    /// Where a stream begins that says how taps are cut, if that makes a difference.
+    uint64_t cuts;
     /// Dense; `residual`, of the output's extents, may be NULL.
     float *x, *residual;
 } layer;
@@ -26,6 +30,8 @@ typedef enum {
     ANY_LAYER,
     /// Those that are computed in planes: stride 1, the output of the input's size, groups of whole fours of outputs.
     LAYER_OF_PLANES,
+    /// Those of an even number of channels, which may be split.
+    SPLIT_LAYER,
     /// Those of single weights: the same with groups of any outputs, mostly few.
     SPARSE_LAYER,
 } layer_kind;

@@ -11,11 +11,14 @@ typedef struct {
     float *weights;
     int32_t block_count, tap_count, most_taps;
     int64_t weight_count;
+    /// What cuts words in the same way whenever the layer is packed; NULL where they are cut in any way.
+    stream *cuts;
 } draft;
 
 /// The taps of a group of outputs: for each, its ranges of channels in words, at times cut once more.
 static void append_taps(draft *d, stream *r, const layer *l, int32_t group) {
     const int32_t channels = l->input.channels, elements = d->word_elements;
+    const bool cuts = one_in(r, 2);
     for (int32_t t = 0; t < tap_count(l); ++t) {
         const bool *has_weight = l->support + (int64_t)(group * tap_count(l) + t) * channels;
         for (int32_t first = 0, end; first < channels; first = end) {
@@ -26,7 +29,7 @@ static void append_taps(draft *d, stream *r, const layer *l, int32_t group) {
             if ((end - first) % elements != 0 && first % elements != 0) --first;
             for (int32_t words; first < end; first += words * elements) {
                 words = 1;
-                while (first + words * elements < end && !one_in(r, 12)) ++words;
+                while (first + words * elements < end && !(cuts && one_in(r, 12))) ++words;
                 d->taps[d->tap_count++] = (tk_tap){
                     t / l->kernel_width * l->dilation_height - l->top,
                     t % l->kernel_width * l->dilation_width - l->left, first, words};
@@ -43,9 +46,16 @@ static float weight_of(const layer *l, int32_t group, int32_t output, int32_t ta
     return has_weight ? l->weights[((int64_t)output * tap_count(l) + tap) * channels + channel] : 0;
 }
 
-/// The weights of a block of `width` outputs with room, [tap][word][width][elements]. What is no output has none.
+/// What halves hold of a float, of what they leave, or of what is left then.
+static float part_of(float x, int32_t part) {
+    const float own = (float)rounded(2, (double)x);
+    return part == 0 ? own : part_of(x - own, part - 1);
+}
+
+/// The weights of a block of `width` outputs with room, [tap][word][width][elements], or one part of them. What is no
+/// output has none.
 static void append_weights(
-    draft *d, const layer *l, int32_t group, const tk_block *block, int32_t outputs, int32_t width) {
+    draft *d, const layer *l, int32_t group, const tk_block *block, int32_t outputs, int32_t width, int32_t part) {
     const int32_t elements = d->word_elements;
     for (int32_t i = block->first_tap; i < block->first_tap + block->tap_count; ++i) {
         const tk_tap tap = d->taps[i];
@@ -56,6 +66,8 @@ static void append_weights(
                 float weights[2] = {0, 0};
                 for (int32_t e = 0; e < elements && o < outputs; ++e)
                     weights[e] = weight_of(l, group, block->first_output + o, t, c + e);
+                if (l->is_split)
+                    for (int32_t e = 0; e < elements; ++e) weights[e] = part_of(weights[e], part);
                 d->weights[d->weight_count++] = word_of(elements, weights);
             }
     }
@@ -67,7 +79,7 @@ static void append_blocks(
     const bool is_planes = output->channel > 1;
     const int32_t unit = is_planes ? 4 : lanes, most = is_planes ? 4 : 2 * lanes;
     const int32_t first_tap = d->tap_count;
-    append_taps(d, r, l, group);
+    append_taps(d, d->cuts ? d->cuts : r, l, group);
     const int32_t count = d->tap_count - first_tap;
     if (count > d->most_taps) d->most_taps = count;
     for (int32_t first = l->groups[group], end; first < l->groups[group + 1]; first = end) {
@@ -78,7 +90,8 @@ static void append_blocks(
         // The last outputs' vectors may run on over the padding of their pixel.
         const int32_t padded = output->pixel - first < vectors * unit ? output->pixel - first : vectors * unit;
         if (!is_planes && end == l->output.channels && one_in(r, 2)) block.outputs = padded;
-        append_weights(d, l, group, &block, end - first, vectors * unit);
+        for (int32_t part = 0; part < (l->is_split ? 3 : 1); ++part)
+            append_weights(d, l, group, &block, end - first, vectors * unit, part);
         d->blocks[d->block_count++] = block;
     }
 }
@@ -86,10 +99,12 @@ static void append_blocks(
 packed_layer pack(const tk_kernels *k, const layer *l, stream *r, const tk_image *input, const tk_image *output) {
     const int32_t lanes = k->lanes;
     const size_t outputs = (size_t)l->output.channels, terms = (size_t)(tap_count(l) * l->input.channels);
+    // Matrices are of as many words as divide each tap's, and make sums of them first.
+    stream cuts = {l->cuts};
     draft d = {
-        .word_elements = (int32_t)sizeof(float) / k->element_size, .blocks = malloc(outputs * sizeof *d.blocks),
+        .cuts = l->is_split || is_by_matrices(k) ? &cuts : NULL, .word_elements = l->is_split ? 2 : (int32_t)sizeof(float) / k->element_size, .blocks = malloc(outputs * sizeof *d.blocks),
         .taps = malloc(outputs * terms * sizeof *d.taps),
-        .weights = malloc(outputs * terms * 2 * (size_t)lanes * sizeof *d.weights)};
+        .weights = malloc(outputs * terms * 2 * (size_t)lanes * (l->is_split ? 3 : 1) * sizeof *d.weights)};
     if (!d.blocks || !d.taps || !d.weights) fail("there is no memory for the test");
     for (int32_t group = 0; group < l->group_count; ++group) append_blocks(&d, r, l, group, output, lanes);
     float *bias = guarded_floats(l->output.channels + 2 * lanes);

@@ -120,8 +120,9 @@ static void append_products(draft *d, stream *r, int32_t group, int32_t first, s
     if (rows.from == rows.to || columns.from == columns.to) return;
     for (int32_t output = d->layer->groups[group]; output < d->layer->groups[group + 1];) {
         const int32_t left = d->layer->groups[group + 1] - output;
-        const int32_t outputs = between(r, 1, left < 8 ? left : 8);
-        const int32_t most = d->kernels->most_runs[outputs > 4];
+        const tk_product_size *const sizes = d->kernels->product_sizes;
+        const int32_t outputs = between(r, 1, left < sizes[1].outputs ? left : sizes[1].outputs);
+        const int32_t most = sizes[outputs > sizes[0].outputs].runs;
         for (int32_t run = first; run < d->run_count;) {
             const int32_t others = d->run_count - run, runs = between(r, 1, others < most ? others : most);
             d->products = realloc(d->products, (size_t)(d->product_count + 1) * sizeof *d->products);

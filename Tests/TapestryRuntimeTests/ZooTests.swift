@@ -15,6 +15,25 @@ struct ZooNetworkTests {
         ("ec2t/micronet", nil, nil), ("ec2t/efficientnet-b0", nil, 64), ("ec2t/resnet18", nil, 64),
     ])
     func agreesWithTheInterpreter(name: String, method: String?, imageSize: Int?) throws {
+        let plans = [(1, 2), (16, 2)]
+        try expectAgreement(name, method, imageSize, on: InstructionSet.supported()[0], plans: plans)
+    }
+
+    /// The same where floats are multiplied in parts, in software if need be.
+    @Test(
+        arguments: [
+            ("ask/resnet20", "ask:ASK_4a", nil), ("ask/vgg11", "ask:ASK_5a", nil), ("acnet/resnet18", nil, 64),
+            ("ec2t/efficientnet-b0", nil, 64),
+        ] as [(String, String?, Int?)])
+    func agreesWithTheInterpreterInParts(name: String, method: String?, imageSize: Int?) throws {
+        guard let parts = InstructionSet.tested().first(where: { $0.name == "amx" }) else { return }
+        try expectAgreement(name, method, imageSize, on: parts, plans: [(2, 1)])
+    }
+
+    private func expectAgreement(
+        _ name: String, _ method: String?, _ imageSize: Int?, on instructionSet: InstructionSet,
+        plans: [(batch: Int, threads: Int)]
+    ) throws {
         let architecture = try Zoo.architecture(named: name)
         let options = NetworkOptions(imageSize: imageSize)
         let graph =
@@ -25,8 +44,9 @@ struct ZooNetworkTests {
         let model = try Model(graph: graph, weights: weights).deployed()
         let images = stream.images(2, for: graph)
         let expected = try ReferenceInterpreter(model.graph, weights: model.weights)(images.map(Double.init))
-        for batch in [1, 16] {
-            let network = try NativeNetwork(model, batch: batch, threads: 2)
+        for plan in plans {
+            let network = try NativeNetwork(
+                model, batch: plan.batch, threads: plan.threads, instructionSet: instructionSet)
             expectLogits(try network(images), expected, name)
         }
     }

@@ -6,9 +6,10 @@
 /// a time. Where one of the two is no number, neither is a sum that has a weight for the other one only. All other
 /// weights are floats.
 ///
-/// The order of additions for one output is the same in every kernel of a table but `convolve_sparse` and `convolve` with
-/// `shares_columns`, which have their own, whatever the batch, the tile and the number of threads: results are equal to
-/// the bit.
+/// The order of additions for one output is the same in every kernel of a table but `convolve_sparse`,
+/// `convolve_split` and `convolve` with `shares_columns`, which have their own, whatever the batch, the tile and the
+/// number of threads: results are equal to the bit. Matrices add up as many words of a tap at a time as divide the words
+/// of each of its block's taps.
 #pragma once
 
 #include <stdbool.h>
@@ -86,9 +87,9 @@ typedef struct {
     /// Whether the output holds floats, whatever elements are: its distances are in elements all the same. Only without
     /// a residual, and with TK_IDENTITY or TK_RELU.
     bool stores_floats;
-    /// Whether, in blocks of one vector, taps beside each other in the list and in a row, left to right, on the same
-    /// channels, are taken word by word together. Only for stride 1 and not with TK_IMAGES. Sums are added up in another
-    /// order then.
+    /// Whether taps beside each other in the list and in a row, left to right, on the same channels, are taken word by
+    /// word together: in blocks of one vector that are not multiplied as matrices. Only for stride 1 and not with
+    /// TK_IMAGES. Sums are added up in another order then.
     bool shares_columns;
     tk_activation activation;
     int32_t block_count;
@@ -206,6 +207,11 @@ typedef struct {
     int32_t from_row, to_row, from_column, to_column;
 } tk_product;
 
+/// How many outputs and runs a product may have.
+typedef struct {
+    int32_t outputs, runs;
+} tk_product_size;
+
 /// The gradient of a convolution's weights: for each run and output the sum, over images and positions, of the input
 /// times the output's gradient. Of a pair with one position, or image, too many, one of the two has a zero there, and
 /// the other one a number.
@@ -232,8 +238,17 @@ typedef struct {
     int32_t element_size;
     /// The most positions of a tile of two vectors of outputs.
     int32_t most_positions;
+    /// The words of 4 bytes that are multiplied in one instruction, and the most positions of a tile then; 1 word where
+    /// there are vectors only.
+    int32_t matrix_words, matrix_positions;
     void (*convolve)(const tk_convolution *, const void *x, const void *residual, void *y, tk_entry *room, tk_share);
-    /// The same of planes, for stride 1 and values of one size and pitch. Blocks have 4 outputs, weights lie as
+    /// The same by matrices of bfloat16, where elements are floats, an even number of channels in each pixel; NULL where
+    /// there are none. Both factors are split into three parts, so that results are as good as floats'. A word is two
+    /// channels here; of its weights there are three parts, one behind the other for each block. `parts` is for six bytes
+    /// for each float of the images and what lies around them, in whole cache lines.
+    void (*convolve_split)(
+        const tk_convolution *, const void *x, const void *residual, void *y, tk_entry *room, void *parts, tk_share);
+    /// What `convolve` does in planes, for stride 1 and values of one size and pitch. Blocks have 4 outputs, weights lie as
     /// [tap][channel][4], `walk` means nothing. Leaves zeros around what it writes, but not before the first plane.
     void (*convolve_planes)(
         const tk_convolution *, const void *x, const void *residual, void *y, tk_entry *room, tk_share);
@@ -310,13 +325,13 @@ typedef struct {
     /// whole vectors; the activation, weights and bias mean nothing.
     void (*add_depthwise_gradient)(
         const tk_depthwise *, const void *x, const void *dy, float *gradient, int32_t images);
-    /// The most runs of a product of at most 4, and of more outputs, of which there are at most 8.
-    int32_t most_runs[2];
+    /// The largest products, the one of fewer outputs first.
+    tk_product_size product_sizes[2];
 } tk_kernels;
 
-/// The one list of tables, the best instruction set first, floats before smaller elements: X(name).
+/// The one list of tables, the best instruction set first: X(name).
 #if defined(__x86_64__)
-#define TK_KERNELS(X) X(avx512) X(avx2) X(scalar) X(avx512_bf16) X(scalar_bf16)
+#define TK_KERNELS(X) X(amx) X(amx_bf16) X(avx512) X(avx512_bf16) X(avx2) X(scalar) X(scalar_bf16)
 #elif defined(__aarch64__)
 #define TK_KERNELS(X) X(neon) X(scalar) X(scalar_bf16)
 #else

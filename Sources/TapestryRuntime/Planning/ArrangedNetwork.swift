@@ -10,12 +10,17 @@ enum Arrangement {
 enum ConvolutionKernel: String, CaseIterable {
     /// Vectors of outputs, channels last; outputs whose supports differ share a vector's taps.
     case taps
+    /// Matrices of three parts of each float, in halves of floats.
+    case split
     /// Vectors of positions in planes, four outputs of one support at a time.
     case planes
     /// Vectors of positions in planes, an output's weights one by one.
     case sparse
 
-    var arrangement: Arrangement { self == .taps ? .channelsLast : .planes }
+    var arrangement: Arrangement { hasWalk ? .channelsLast : .planes }
+
+    /// Whether positions may be walked in several ways.
+    var hasWalk: Bool { self == .taps || self == .split }
 }
 
 /// A lowered network whose values have an arrangement each, with steps that rearrange them where those who take them
@@ -26,7 +31,7 @@ struct ArrangedNetwork {
     private(set) var steps: [LoweredStep] = []
     /// How each convolution is computed, by its step.
     private(set) var kernels: [Int: ConvolutionKernel] = [:]
-    /// What that takes for an image, in multiplications of vectors; by taps, for one position.
+    /// What that takes for an image, in multiplications of vectors; where positions are walked, for one of them.
     private(set) var kernelCosts: [Int: Double] = [:]
     let output: Int
 
@@ -88,8 +93,11 @@ struct ArrangedNetwork {
         guard case .convolution(let layer) = step.kind, !layer.convolution.isDepthwise else { return nil }
         let lanes = instructionSet.lanes
         let (input, output) = (values[step.inputs[0]], values[step.output])
-        let perPosition = layer.convolution.costPerPosition(lanes: lanes)
-        var costs = [(ConvolutionKernel.taps, perPosition * Double(output.height * output.width))]
+        let perPosition = layer.convolution.costsPerPosition(instructionSet)
+        var costs = perPosition.map { kernel, cost in
+            let splitting = kernel == .split ? CostModel.splitting * input.vectors(lanes) : 0
+            return (kernel, cost * Double(output.height * output.width) + splitting)
+        }
         // Planes are for floats only.
         if instructionSet.precision == .fp32, layer.convolution.keepsSize(input, output), !output.isVector {
             // Its own result has to be rearranged too, if it has no such neighbours; they mostly share.
@@ -106,7 +114,7 @@ struct ArrangedNetwork {
         let (kernel, cost) =
             costs.first { $0.0 == wanted && $0.1 < .infinity }
             ?? costs.min { total($0.0, $0.1) < total($1.0, $1.1) }!
-        return (kernel, kernel == .taps ? perPosition : cost)
+        return (kernel, perPosition.first { $0.0 == kernel }?.1 ?? cost)
     }
 }
 
@@ -134,6 +142,26 @@ extension ArrangedNetwork {
 // MARK: - Costs of one image, in vector multiplications
 
 extension Convolution {
+    /// Of the kernels that walk positions.
+    fileprivate func costsPerPosition(_ instructionSet: InstructionSet) -> [(ConvolutionKernel, Double)] {
+        let (lanes, words) = (instructionSet.lanes, instructionSet.matrixWords)
+        if instructionSet.precision == .bf16 {
+            let byMatrices = words > 1
+            return [
+                (
+                    .taps,
+                    (byMatrices ? costPerPosition(byMatricesOf: words, lanes: lanes) : costPerPosition(lanes: lanes))
+                        / 2
+                )
+            ]
+        }
+        var costs = [(ConvolutionKernel.taps, costPerPosition(lanes: lanes))]
+        if words > 1, inputChannels.isMultiple(of: 2) {
+            costs.append((.split, costPerPosition(ofPartsByMatricesOf: words, lanes: lanes)))
+        }
+        return costs
+    }
+
     /// Whether it maps pixels to pixels at the same place.
     func keepsSize(_ input: Extents, _ output: Extents) -> Bool {
         stride == .square(1) && input.height == output.height && input.width == output.width

@@ -23,6 +23,8 @@ struct CostModel {
         return arithmetic(of: index) * Double(placed.images) + memory(of: step) + Self.call
     }
 
+    /// What it costs to split a vector of floats into parts.
+    static let splitting = 10.0
     /// What a kernel's start costs.
     private static let call = 1200.0
     /// Waiting for another thread, and fetching what it wrote.
@@ -70,9 +72,10 @@ struct CostModel {
         }
         let cost = placed.network.kernelCosts[index] ?? 0
         guard let walk = placed.walks[index] else { return 1.1 * cost }
-        // A word of elements takes one multiplication.
-        let perImage = walk.cost / 2 / Double(placed.images) / Double(placed.instructionSet.wordElements)
-        return 1.1 * cost * perImage + 6 * written
+        let perImage = walk.cost / 2 / Double(placed.images)
+        let splitting =
+            placed.network.kernels[index] == .split ? Self.splitting * input.vectors(placed.instructionSet.lanes) : 0
+        return 1.1 * cost * perImage + 6 * written + splitting
     }
 
     // MARK: - Memory

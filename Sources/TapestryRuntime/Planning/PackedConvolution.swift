@@ -13,11 +13,13 @@ struct PackedConvolution {
     /// Multiply-adds for one output position that are computed, zeros of merged supports and of vectors' ends included.
     let computedPerPosition: Int
 
-    /// Lays down the weights for vectors of `lanes` floats, in blocks of at most two; in planes, in blocks of 4 outputs.
+    /// Lays down the weights for vectors of `lanes` floats, in blocks of at most two; in planes, in blocks of 4 outputs;
+    /// for `.split`, three times.
     init(
-        _ layer: LayerWeights, lanes: Int, wordElements: Int, inPlanes: Bool,
+        _ layer: LayerWeights, lanes: Int, wordElements: Int, kernel: ConvolutionKernel,
         in collection: inout PlanStorage.Collection
     ) {
+        let inPlanes = kernel == .planes
         let convolution = layer.convolution
         let pixel = ValueLayout.pixel(channels: convolution.outputChannels)
         firstBlock = collection.blocks.count
@@ -40,7 +42,11 @@ struct PackedConvolution {
                     tk_block(
                         first_output: Int32(start), outputs: Int32(stored), vectors: Int32(vectors),
                         first_tap: Int32(first - firstTap), tap_count: Int32(tapCount), weights: Int64(packed.count)))
-                Self.pack(words, wordElements, outputs: start..<end, width: vectors * unit, of: layer, to: &packed)
+                for part in 0..<(kernel == .split ? 3 : 1) {
+                    Self.pack(
+                        words, wordElements, part: part, outputs: start..<end, width: vectors * unit, of: layer,
+                        to: &packed)
+                }
                 computed += words.count * wordElements * vectors * unit
             }
         }
@@ -77,7 +83,7 @@ struct PackedConvolution {
     }
 
     private static func pack(
-        _ words: [Word], _ wordElements: Int, outputs: Range<Int>, width: Int, of layer: LayerWeights,
+        _ words: [Word], _ wordElements: Int, part: Int, outputs: Range<Int>, width: Int, of layer: LayerWeights,
         to packed: inout [Float]
     ) {
         let convolution = layer.convolution
@@ -106,7 +112,7 @@ struct PackedConvolution {
                         } else {
                             let second = word.channels.count > 1 ? weight(word.channels.lowerBound + 1, tap) : 0
                             packed[place] = Float(
-                                bitPattern: UInt32(first.bfloat16) | UInt32(second.bfloat16) << 16)
+                                bitPattern: UInt32(first.bfloat16(part)) | UInt32(second.bfloat16(part)) << 16)
                         }
                         place += width
                     }
@@ -117,10 +123,12 @@ struct PackedConvolution {
 }
 
 extension Float {
-    /// The upper half of the nearest number that needs no more; of two the even one.
-    fileprivate var bfloat16: UInt16 {
+    /// The upper half of the nearest number that needs no more; of two the even one. Of later parts, what that is of the
+    /// rest that those before it leave.
+    fileprivate func bfloat16(_ part: Int) -> UInt16 {
         guard !isNaN else { return UInt16(bitPattern >> 16) | 0x40 }
-        return UInt16((bitPattern &+ 0x7FFF &+ (bitPattern >> 16 & 1)) >> 16)
+        let own = UInt16((bitPattern &+ 0x7FFF &+ (bitPattern >> 16 & 1)) >> 16)
+        return part == 0 ? own : (self - Float(bitPattern: UInt32(own) << 16)).bfloat16(part - 1)
     }
 }
 

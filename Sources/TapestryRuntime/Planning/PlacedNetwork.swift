@@ -7,7 +7,7 @@ struct PlacedNetwork {
     let network: ArrangedNetwork
     let images: Int
     let instructionSet: InstructionSet
-    /// How the positions of each convolution by taps are walked, by its step.
+    /// How the positions of each convolution that walks them are walked, by its step.
     private(set) var walks: [Int: Walk] = [:]
     private(set) var layouts: [ValueLayout] = []
     private(set) var arena = ArenaLayout(sizes: [], lifetimes: [])
@@ -43,15 +43,15 @@ struct PlacedNetwork {
             let (input, output) = (network.values[step.inputs[0]], network.values[step.output])
             var needed = layer.convolution.pads(from: input, to: output)
             switch network.kernels[index] {
-            case .taps?:
+            case let kernel? where kernel.hasWalk:
                 let columns = others[key(step.inputs[0])]?.columns ?? 0
                 let walk = Walk.cheapest(
                     for: layer.convolution, from: input, to: output, images: images, padColumns: columns,
-                    instructionSet)
+                    by: kernel, instructionSet)
                 walks[index] = walk
                 needed = walk.pads
             case .sparse?: needed.columns = 0
-            case .planes?, nil: break
+            default: break
             }
             pads[key(step.inputs[0])] = pads[key(step.inputs[0]), default: Pads()].union(needed)
         }
@@ -61,7 +61,7 @@ struct PlacedNetwork {
     /// Images of few channels take a fraction of the memory where all that read them are convolutions by taps.
     private var inputIsDense: Bool {
         network.steps.enumerated().allSatisfy { index, step in
-            !step.inputs.contains(0) || step.inputs == [0] && network.kernels[index] == .taps
+            !step.inputs.contains(0) || step.inputs == [0] && network.kernels[index]?.hasWalk == true
         }
     }
 

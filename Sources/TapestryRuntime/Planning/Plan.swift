@@ -47,6 +47,8 @@ struct PlacedValue {
 struct PlannedStep {
     enum Kernel {
         case convolve(tk_convolution, x: Int, residual: Int?)
+        /// The parts of values lie so many bytes behind the entries.
+        case convolveSplit(tk_convolution, x: Int, residual: Int?, parts: Int)
         case convolvePlanes(tk_convolution, x: Int, residual: Int?)
         case convolveSparse(tk_sparse, x: Int, residual: Int?)
         case convolveDepthwise(tk_depthwise, x: Int)

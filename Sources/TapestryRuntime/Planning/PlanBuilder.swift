@@ -24,6 +24,7 @@ struct PlanBuilder {
     /// What a kernel takes, with places in the constants to be.
     private enum Draft {
         case convolve(PackedConvolution, Convolution, Walk)
+        case convolveSplit(PackedConvolution, Convolution, Walk, parts: Int)
         case convolvePlanes(PackedConvolution, Convolution)
         case convolveSparse(PackedSparse)
         case convolveDepthwise(PackedDepthwise, Convolution)
@@ -87,13 +88,21 @@ struct PlanBuilder {
         of layer: LayerWeights, at index: Int, by kernel: ConvolutionKernel, in collection: inout PlanStorage.Collection
     ) -> Draft {
         switch kernel {
-        case .taps, .planes:
+        case .taps, .planes, .split:
             let packed = PackedConvolution(
-                layer, lanes: instructionSet.lanes, wordElements: instructionSet.wordElements,
-                inPlanes: kernel == .planes, in: &collection)
-            room = max(room, packed.mostTaps * MemoryLayout<tk_entry>.size)
-            guard let walk = placed.walks[index] else { return .convolvePlanes(packed, layer.convolution) }
-            return .convolve(packed, layer.convolution, walk)
+                layer, lanes: instructionSet.lanes, wordElements: kernel == .split ? 2 : instructionSet.wordElements,
+                kernel: kernel, in: &collection)
+            let entries = packed.mostTaps * MemoryLayout<tk_entry>.size
+            guard kernel == .split else {
+                room = max(room, entries)
+                guard let walk = placed.walks[index] else { return .convolvePlanes(packed, layer.convolution) }
+                return .convolve(packed, layer.convolution, walk)
+            }
+            // Three halves for each float, in whole cache lines behind the entries.
+            let floats = layouts[network.steps[index].inputs[0]].size(images: placed.images)
+            let parts = (entries + 63) / 64 * 64
+            room = max(room, parts + (floats + 31) / 32 * 32 * 6)
+            return .convolveSplit(packed, layer.convolution, placed.walks[index]!, parts: parts)
         case .sparse:
             let layout = layouts[network.steps[index].inputs[0]].image
             let vectors = (Int(layout.height * layout.width) + instructionSet.lanes - 1) / instructionSet.lanes
@@ -113,6 +122,10 @@ struct PlanBuilder {
             var arguments = arguments(of: packed, convolution, step, storage)
             arguments.walk = walk.kind
             return .convolve(arguments, x: x.place, residual: residual)
+        case .convolveSplit(let packed, let convolution, let walk, let parts):
+            var arguments = arguments(of: packed, convolution, step, storage)
+            arguments.walk = walk.kind
+            return .convolveSplit(arguments, x: x.place, residual: residual, parts: parts)
         case .convolvePlanes(let packed, let convolution):
             return .convolvePlanes(
                 arguments(of: packed, convolution, step, storage), x: x.place, residual: residual)
@@ -174,7 +187,7 @@ struct PlanBuilder {
     private func computedMacs(of step: LoweredStep, _ draft: Draft) -> Int {
         let output = network.values[step.output]
         switch draft {
-        case .convolve(let packed, _, _), .convolvePlanes(let packed, _):
+        case .convolve(let packed, _, _), .convolveSplit(let packed, _, _, _), .convolvePlanes(let packed, _):
             return packed.computedPerPosition * output.height * output.width
         case .convolveSparse(let packed): return packed.termCount * output.height * output.width
         case .convolveDepthwise(let packed, _): return packed.tapCount * output.count

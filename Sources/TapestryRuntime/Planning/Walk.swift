@@ -12,9 +12,10 @@ struct Walk {
     /// The cheapest for a number of images at a time, where values have so many columns of zeros anyway.
     static func cheapest(
         for convolution: Convolution, from input: Extents, to output: Extents, images: Int,
-        padColumns: Int, _ instructionSet: InstructionSet
+        padColumns: Int, by kernel: ConvolutionKernel, _ instructionSet: InstructionSet
     ) -> Walk {
-        let mostPositions = Int(instructionSet.kernels.pointee.most_positions)
+        let kernels = instructionSet.kernels.pointee
+        let mostPositions = Int(kernel == .split ? kernels.matrix_positions : kernels.most_positions)
         let pads = convolution.pads(from: input, to: output)
         /// Of a line of positions cut into nearly equal tiles. A tile of few positions waits for its own sums.
         func line(_ length: Int) -> Double {

@@ -117,6 +117,8 @@ final class Context: SharedWork, @unchecked Sendable {
         switch step.kernel {
         case .convolve(var convolution, let x, let residual):
             kernels.convolve(&convolution, memory + x, pointer(residual), y, entries, share)
+        case .convolveSplit(var convolution, let x, let residual, let parts):
+            kernels.convolve_split(&convolution, memory + x, pointer(residual), y, entries, room + parts, share)
         case .convolvePlanes(var convolution, let x, let residual):
             kernels.convolve_planes(&convolution, memory + x, pointer(residual), y, entries, share)
         case .convolveSparse(var convolution, let x, let residual):

@@ -9,11 +9,11 @@ struct WeightGradientPlan {
     /// For an input and a gradient of the output that lie as `layouts` says.
     init(_ convolution: Convolution, _ layouts: TrainingLayouts, kernels: tk_kernels) {
         for span in convolution.supportSpans {
-            let isNarrow = span.outputs.count <= 4 || kernels.most_runs.1 < 2
-            let most = Int(isNarrow ? kernels.most_runs.0 : kernels.most_runs.1)
+            let (narrow, wide) = kernels.product_sizes
+            let size = span.outputs.count <= narrow.outputs || wide.runs < 2 ? narrow : wide
             let lanes = Int(kernels.lanes)
             for group in Self.runs(of: span, convolution, layouts, lanes: lanes) {
-                append(group, outputs: span.outputs, width: isNarrow ? 4 : 8, mostRuns: most)
+                append(group, outputs: span.outputs, width: Int(size.outputs), mostRuns: Int(size.runs))
             }
         }
     }
