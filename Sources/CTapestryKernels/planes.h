@@ -77,7 +77,7 @@ static void convolve_planes(
         for (int32_t i = 0; i < block->tap_count; ++i) {
             const tk_tap tap = c->taps[block->first_tap + i];
             room[i] = (tk_entry){
-                tap.row * pitch + tap.column + tap.first_channel * c->input.channel, weights, tap.words};
+                tap.row * pitch + tap.column + tap.first_channel * c->input.channel, weights, tap.words, 1};
             weights += (ptrdiff_t)tap.words * PLANE_OUTPUTS;
         }
         const float *source = x + image * c->input.image;

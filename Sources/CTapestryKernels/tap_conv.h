@@ -1,6 +1,9 @@
 // Convolution by taps: every support is a list of taps on ranges of channels, and a tap is an offset in the input.
 #pragma once
 
+// The most taps of a row that share what they read.
+#define MOST_COLUMNS 3
+
 /// M positions x V vectors of outputs: what one call of a tile computes.
 typedef struct {
     /// Of the first position.
@@ -70,6 +73,34 @@ FORCE_INLINE void finish(const tile *t, const int m, const int v, vector sum) {
 #define ACCUMULATE_FOUR ACCUMULATE(0) ACCUMULATE(1) ACCUMULATE(2) ACCUMULATE(3)
 #endif
 
+/// The products of K neighbouring taps of a row: each value is read once, for the K positions that take it. One vector
+/// of outputs would otherwise wait for its values, each of which serves one multiplication only.
+FORCE_INLINE void accumulate_row(
+    vector (*sum)[2], const char *x, ptrdiff_t step, const float *w, ptrdiff_t words, const int M, const int K) {
+    const ptrdiff_t tap = words * LANES;
+    const char *base[(MOST_POSITIONS_1 + MOST_COLUMNS + 2) / 4];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < (M + K + 2) / 4; ++i) base[i] = x + i * 4 * step;
+    for (ptrdiff_t left = words; left > 0; --left, w += LANES) {
+        vector weight[MOST_COLUMNS];
+#pragma clang loop unroll(full)
+        for (int k = 0; k < K; ++k) weight[k] = load(w + k * tap);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < M + K - 1; ++i) {
+            const vector value = word_at(base[i / 4] + (i % 4) * step);
+#pragma clang loop unroll(full)
+            for (int k = 0; k < K; ++k)
+                if (k <= i && i < M + k) sum[i - k][0] = add_products(value, weight[k], sum[i - k][0]);
+        }
+#pragma clang loop unroll(full)
+        for (int i = 0; i < (M + K + 2) / 4; ++i) {
+            base[i] += sizeof(float);
+            // As above: no register for every address.
+            __asm__("" : "+r"(base[i]));
+        }
+    }
+}
+
 FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
     // Arrays of constant lengths, for others would stay in memory.
     vector sum[MOST_POSITIONS_1 > MOST_POSITIONS_2 ? MOST_POSITIONS_1 : MOST_POSITIONS_2][2];
@@ -82,6 +113,12 @@ FORCE_INLINE void compute_tile(const tile *t, const int M, const int V) {
     for (ptrdiff_t e = 0; e < t->entry_count; ++e) {
         const tk_entry entry = t->entries[e];
         const float *w = t->weights + entry.weights;
+        if (V == 1 && entry.columns > 1) {
+            const char *x = (const char *)(t->x + entry.input);
+            if (entry.columns == 2) accumulate_row(sum, x, step, w, entry.words, M, 2);
+            else accumulate_row(sum, x, step, w, entry.words, M, MOST_COLUMNS);
+            continue;
+        }
         const char *base[4];
 #pragma clang loop unroll(full)
         for (int i = 0; i < (M + 3) / 4; ++i) {
@@ -191,16 +228,27 @@ FORCE_INLINE bool is_inside(const tk_image *x, int32_t row, int32_t column) {
     return row >= 0 && row < x->height && column >= 0 && column < x->width;
 }
 
-/// Resolves a block's taps for positions whose windows begin at (row, column); with `clips`, those inside the image.
+/// Whether a tap is the right-hand neighbour of the one before it, on the same channels.
+FORCE_INLINE bool continues(tk_tap before, tk_tap tap) {
+    return tap.row == before.row && tap.column == before.column + 1 && tap.first_channel == before.first_channel
+        && tap.words == before.words;
+}
+
+/// Resolves a block's taps for positions whose windows begin at (row, column); with `clips`, those inside the image,
+/// with `shares`, neighbours of a row together.
 static ptrdiff_t resolve_taps(
-    const tk_convolution *c, const tk_block *block, bool clips, int32_t row, int32_t column, tk_entry *entries) {
+    const tk_convolution *c, const tk_block *block, bool clips, bool shares, int32_t row, int32_t column,
+    tk_entry *entries) {
+    const tk_tap *const taps = c->taps + block->first_tap;
     ptrdiff_t count = 0, weights = 0;
     for (int32_t i = 0; i < block->tap_count; ++i) {
-        const tk_tap tap = c->taps[block->first_tap + i];
-        if (!clips || is_inside(&c->input, row + tap.row, column + tap.column))
+        const tk_tap tap = taps[i];
+        if (shares && i > 0 && entries[count - 1].columns < MOST_COLUMNS && continues(taps[i - 1], tap))
+            ++entries[count - 1].columns;
+        else if (!clips || is_inside(&c->input, row + tap.row, column + tap.column))
             entries[count++] = (tk_entry){
                 (ptrdiff_t)tap.row * c->input.row + (ptrdiff_t)tap.column * c->input.pixel + tap.first_channel, weights,
-                tap.words};
+                tap.words, 1};
         weights += (ptrdiff_t)tap.words * block->vectors * LANES;
     }
     return count;
@@ -247,7 +295,8 @@ static void convolve_block(
     t.x_step = by_image ? c->input.image : (ptrdiff_t)c->input.pixel * c->stride_width;
     t.y_step = by_image ? c->output.image : c->output.pixel;
     // Most positions are away from the image's border and share their entries.
-    t.entry_count = resolve_taps(c, block, false, 0, 0, entries);
+    const bool shares = c->shares_columns && block->vectors == 1 && f->words == 0;
+    t.entry_count = resolve_taps(c, block, false, shares, 0, 0, entries);
     bool are_all = true;
     const reach reach = reach_of(c, block);
     const bool completes = WORD_ELEMENTS > 1 && !c->stores_floats && c->output.channels % WORD_ELEMENTS != 0
@@ -275,7 +324,7 @@ static void convolve_block(
             const bool is_inner = block->tap_count == 0
                 || (is_inside(&c->input, i + reach.top, j + reach.left)
                     && is_inside(&c->input, i + reach.bottom, j + reach.right));
-            if (!is_inner || !are_all) t.entry_count = resolve_taps(c, block, !is_inner, i, j, entries);
+            if (!is_inner || !are_all) t.entry_count = resolve_taps(c, block, !is_inner, false, i, j, entries);
             are_all = is_inner;
             source = (ptrdiff_t)i * c->input.row + (ptrdiff_t)j * c->input.pixel;
             target = (ptrdiff_t)row * c->output.row + (ptrdiff_t)column * c->output.pixel;

@@ -203,21 +203,31 @@ static void take_gradient(
 }
 
 static void normalize_gradient(
-    int64_t pixels, int32_t channels, const float *factors, const float *slopes, const float *offsets,
-    const void *value, const void *above, void *to) {
-    const element *const x = value, *const upstream = above;
-    element *const g = to;
-    FOR_EACH_STRIP(pixels) {
-        FOR_EACH_VECTOR(channels, {
-            const vector factor = load_some_floats(factors + c, count), slope = load_some_floats(slopes + c, count);
-            const vector offset = load_some_floats(offsets + c, count);
-            for (int64_t p = first; p < end; ++p) {
-                const int64_t place = p * channels + c;
-                const vector rest = multiply_add(load_some(x + place, count), slope, offset);
-                store_some(g + place, multiply_add(load_some(upstream + place, count), factor, rest), count);
+    const tk_image *to, const float *factors, const float *slopes, const float *offsets, const void *value,
+    const void *above, void *target, int32_t images) {
+    const element *x = value, *upstream = above;
+    const int32_t channels = to->channels;
+    for (int32_t image = 0; image < images; ++image)
+        for (int32_t i = 0; i < to->height; ++i) {
+            element *const row = (element *)target + image * to->image + i * to->row;
+            FOR_EACH_STRIP(to->width) {
+                FOR_EACH_VECTOR(channels, {
+                    const vector factor = load_some_floats(factors + c, count);
+                    const vector slope = load_some_floats(slopes + c, count);
+                    const vector offset = load_some_floats(offsets + c, count);
+                    for (int64_t p = first; p < end; ++p) {
+                        const int64_t place = p * channels + c;
+                        const vector rest = multiply_add(load_some(x + place, count), slope, offset);
+                        const vector g = multiply_add(load_some(upstream + place, count), factor, rest);
+                        store_some(row + p * to->pixel + c, g, count);
+                    }
+                })
             }
-        })
-    }
+            if (to->pixel > channels)
+                for (int32_t j = 0; j < to->width; ++j) complete_word(row + (int64_t)j * to->pixel, channels);
+            x += (int64_t)to->width * channels;
+            upstream += (int64_t)to->width * channels;
+        }
 }
 
 #if WORD_ELEMENTS == 2

@@ -1,4 +1,4 @@
-// What training does with windows over each channel: the largest values as they are read, and gradients.
+// What training does with windows over each channel: the largest values, or means, as they are read, and gradients.
 #pragma once
 
 /// A vector of channels of a window's largest value, as it is read. `x` is the image's.
@@ -11,7 +11,19 @@ FORCE_INLINE vector largest_of(
     return most;
 }
 
+/// The same of its mean.
+FORCE_INLINE vector mean_of(
+    const element *x, const tk_image *image, const window *w, const vector_reading *r, vector area,
+    const int32_t count) {
+    vector sum = 0;
+    for (int64_t row = w->from_row; row < w->to_row; ++row)
+        for (int64_t column = w->from; column < w->to; ++column)
+            sum += read(load_some(x + row * image->row + column * image->pixel, count), r);
+    return sum / area;
+}
+
 static void pool_readings(const tk_pooling *p, tk_reading reading, const void *from, void *to, int32_t images) {
+    const vector area = all((float)p->kernel_height * p->kernel_width);
     for (int64_t image = 0; image < images; ++image) {
         const element *const x = (const element *)from + image * p->input.image;
         element *const y = (element *)to + image * p->output.image;
@@ -20,9 +32,9 @@ static void pool_readings(const tk_pooling *p, tk_reading reading, const void *f
                 const vector_reading r = reading_of(reading, c, count);
                 for (int32_t j = 0; j < p->output.width; ++j) {
                     const window w = window_at(p, i, j);
-                    store_some(
-                        y + i * p->output.row + (int64_t)j * p->output.pixel + c,
-                        largest_of(x + c, &p->input, &w, &r, count), count);
+                    const vector value = p->takes_mean ? mean_of(x + c, &p->input, &w, &r, area, count)
+                                                       : largest_of(x + c, &p->input, &w, &r, count);
+                    store_some(y + i * p->output.row + (int64_t)j * p->output.pixel + c, value, count);
                 }
             })
     }
@@ -45,8 +57,19 @@ FORCE_INLINE void add_to_largest(
         }
 }
 
+/// Adds to the gradient of each of a window's values.
+FORCE_INLINE void add_to_all(
+    const tk_image *image, const window *w, vector upstream, element *g, const int32_t count) {
+    for (int64_t row = w->from_row; row < w->to_row; ++row)
+        for (int64_t column = w->from; column < w->to; ++column) {
+            element *const place = g + row * image->row + column * image->pixel;
+            store_some(place, load_some(place, count) + upstream, count);
+        }
+}
+
 static void spread_pool_gradient(
     const tk_pooling *p, tk_reading reading, const void *from, const void *above, void *to, int32_t images) {
+    const vector area = all((float)p->kernel_height * p->kernel_width);
     for (int64_t image = 0; image < images; ++image) {
         const element *const x = (const element *)from + image * p->input.image;
         const element *const upstream = (const element *)above + image * p->output.image;
@@ -60,7 +83,9 @@ static void spread_pool_gradient(
                 for (int32_t j = 0; j < p->output.width; ++j) {
                     const window w = window_at(p, i, j);
                     const element *const own = upstream + i * p->output.row + (int64_t)j * p->output.pixel + c;
-                    add_to_largest(x + c, &p->input, &w, &r, load_some(own, count), g + c, count);
+                    const vector gradient = load_some(own, count);
+                    if (p->takes_mean) add_to_all(&p->input, &w, gradient / area, g + c, count);
+                    else add_to_largest(x + c, &p->input, &w, &r, gradient, g + c, count);
                 }
             })
     }

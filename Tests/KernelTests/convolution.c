@@ -3,13 +3,11 @@
 
 #include "layers.h"
 
-static tk_walk draw_walk(stream *r, const layer *l) {
-    const bool can_be_flat = l->stride_height == 1 && l->stride_width == 1;
-    return (tk_walk)between(r, can_be_flat ? TK_FLAT : TK_ROWS, TK_IMAGES);
-}
+static bool has_stride(const layer *l) { return l->stride_height > 1 || l->stride_width > 1; }
 
-float *run_convolution(const tk_kernels *k, stream *r, const layer *l) {
-    const tk_walk walk = draw_walk(r, l);
+/// `packing` is what blocks and the cuts of taps are drawn from.
+static float *run(const tk_kernels *k, stream *r, const layer *l, stream *packing, bool shares_columns) {
+    const tk_walk walk = (tk_walk)between(r, has_stride(l) ? TK_ROWS : TK_FLAT, shares_columns ? TK_ROWS : TK_IMAGES);
     pads around = walk == TK_IMAGES ? (pads){0, 0} : reach_of(l), around_output = {between(r, 0, 2), between(r, 0, 2)};
     around.rows += between(r, 0, 1), around.columns += between(r, 0, 1);
     if (walk == TK_FLAT) {
@@ -24,8 +22,9 @@ float *run_convolution(const tk_kernels *k, stream *r, const layer *l) {
     const value residual = make_twin(&y);
     fill(&x, l->x, walk == TK_IMAGES ? NOTHING : ZEROS);
     if (l->residual) fill(&residual, l->residual, NOTHING);
-    packed_layer packed = pack(k, l, r, &x.image, &y.image);
+    packed_layer packed = pack(k, l, packing, &x.image, &y.image);
     packed.convolution.walk = walk;
+    packed.convolution.shares_columns = shares_columns;
     packed.convolution.stores_floats = l->stores_floats;
     packed.convolution.output = in_elements(y.image, result_size / k->element_size);
     tk_share shares[MOST_SHARES];
@@ -41,6 +40,8 @@ float *run_convolution(const tk_kernels *k, stream *r, const layer *l) {
     expect_untouched_surroundings(&y);
     return collect(&y);
 }
+
+float *run_convolution(const tk_kernels *k, stream *r, const layer *l) { return run(k, r, l, r, false); }
 
 /// The table in plain C for elements of the same size.
 static const tk_kernels *in_plain_c(const tk_kernels *k) {
@@ -65,6 +66,25 @@ void test_convolution(const tk_kernels *k, stream *r) {
     const int32_t image = between(r, 0, l.images - 1);
     const layer one = image_of(&l, image);
     expect_same("result of one image alone", run_convolution(k, r, &one), results + image * count, count);
+}
+
+void test_shared_columns(const tk_kernels *k, stream *r) {
+    layer l = draw_layer(r, k->element_size, ANY_LAYER);
+    while (has_stride(&l)) l = draw_layer(r, k->element_size, ANY_LAYER);
+    const int64_t count = count_of(l.output);
+    // Which taps are taken together depends on how they are cut.
+    const stream packing = *r;
+    stream p = packing;
+    const float *results = run(k, r, &l, &p, true);
+    expect_within("result", results, reference(&l, k->element_size), l.images * count);
+    for (int32_t way = 0; way < 2; ++way) {
+        p = packing;
+        expect_same("result in another way", run(k, r, &l, &p, true), results, l.images * count);
+    }
+    const int32_t image = between(r, 0, l.images - 1);
+    const layer one = image_of(&l, image);
+    p = packing;
+    expect_same("result of one image alone", run(k, r, &one, &p, true), results + image * count, count);
 }
 
 void test_split(const tk_kernels *k, stream *r) {

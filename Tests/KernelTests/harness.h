@@ -15,7 +15,7 @@ static inline bool is_by_matrices(const tk_kernels *k) {
 /// The lists of tests: X(name), for `void test_name(const tk_kernels *, stream *)`. Each is called many times for every
 /// table of kernels that the processor has, with a stream of its own; memory is checked and released after each call.
 #define KERNEL_TESTS(X) \
-    X(convolution) X(depthwise) X(pooling) X(global_pooling) X(sum) X(activations) X(scale) \
+    X(convolution) X(shared_columns) X(depthwise) X(pooling) X(global_pooling) X(sum) X(activations) X(scale) \
     X(import_export) X(move) X(flatten) X(clear_pads) \
     X(read_images) X(add_readings) X(find_moments) X(take_gradient) X(normalize_gradient) \
     X(pack_weights) X(pair_positions) X(add_weight_gradient) \

@@ -97,6 +97,7 @@ static training_case draw_training(const tk_kernels *k, stream *r) {
     training_case t = {.images = between(r, 1, 4), .element_size = k->element_size};
     t.in = (extents){mostly_small(r, 40), mostly_small(r, 20), mostly_small(r, 20)};
     t.p = draw_windows(r, t.in);
+    t.p.takes_mean = one_in(r, 2);
     t.out = (extents){t.in.channels, t.p.output.height, t.p.output.width};
     t.x = make_dense(k->element_size, t.in, t.images), t.y = make_dense(k->element_size, t.out, t.images);
     t.p.input = t.x.image, t.p.output = t.y.image;
@@ -124,15 +125,22 @@ static float read_number(const training_case *t, int64_t index) {
     return t->reading.rectifies && x < 0 ? 0 : x;
 }
 
+/// Where number k of a window is; -1 outside of the image.
+static int64_t index_in_window(const training_case *t, int64_t window, int32_t k) {
+    const int64_t area = t->out.height * t->out.width, plane = window / area;
+    const int32_t i = (int32_t)(window % area) / t->out.width, j = (int32_t)(window % area) % t->out.width;
+    const int32_t row = i * t->p.stride_height - t->p.top + k / t->p.kernel_width;
+    const int32_t column = j * t->p.stride_width - t->p.left + k % t->p.kernel_width;
+    if (row < 0 || row >= t->in.height || column < 0 || column >= t->in.width) return -1;
+    return (plane * t->in.height + row) * t->in.width + column;
+}
+
 /// Where the first of the largest numbers of a window is.
-static int64_t largest_of_window(const training_case *t, int64_t plane, int32_t i, int32_t j) {
+static int64_t largest_of_window(const training_case *t, int64_t window) {
     int64_t largest = -1;
     for (int32_t k = 0; k < t->p.kernel_height * t->p.kernel_width; ++k) {
-        const int32_t row = i * t->p.stride_height - t->p.top + k / t->p.kernel_width;
-        const int32_t column = j * t->p.stride_width - t->p.left + k % t->p.kernel_width;
-        if (row < 0 || row >= t->in.height || column < 0 || column >= t->in.width) continue;
-        const int64_t index = (plane * t->in.height + row) * t->in.width + column;
-        if (largest < 0 || read_number(t, index) > read_number(t, largest)) largest = index;
+        const int64_t index = index_in_window(t, window, k);
+        if (index >= 0 && (largest < 0 || read_number(t, index) > read_number(t, largest))) largest = index;
     }
     return largest;
 }
@@ -141,30 +149,30 @@ void test_pool_readings(const tk_kernels *k, stream *r) {
     const training_case t = draw_training(k, r);
     k->pool_readings(&t.p, t.reading, t.x.first, t.y.first, t.images);
     expect_untouched_surroundings(&t.y);
-    const int64_t area = t.out.height * t.out.width, count = t.images * count_of(t.out);
-    bound *expected = guarded((size_t)count * sizeof *expected);
-    for (int64_t i = 0; i < count; ++i) {
-        const int32_t place = (int32_t)(i % area);
-        const int64_t largest = largest_of_window(&t, i / area, place / t.out.width, place % t.out.width);
-        expected[i] = rounded_bound(t.element_size, (bound){(double)read_number(&t, largest), 0});
-    }
-    expect_within("result", collect(&t.y), expected, count);
+    const int64_t count = t.images * count_of(t.in);
+    float *numbers = guarded_floats(count);
+    for (int64_t i = 0; i < count; ++i) numbers[i] = read_number(&t, i);
+    const bound *expected = reference(&t.p, numbers, t.in, t.images, t.element_size);
+    expect_within("result", collect(&t.y), expected, t.images * count_of(t.out));
 }
 
 void test_spread_pool_gradient(const tk_kernels *k, stream *r) {
     const training_case t = draw_training(k, r);
-    const int64_t area = t.out.height * t.out.width, count = t.images * count_of(t.in);
-    const float *upstream = random_elements(r, k->element_size, t.images * count_of(t.out));
+    const int64_t count = t.images * count_of(t.in), windows = t.images * count_of(t.out);
+    const int32_t area = t.p.kernel_height * t.p.kernel_width;
+    const float *upstream = random_elements(r, k->element_size, windows);
     fill(&t.y, upstream, NOTHING);
     const value g = make_twin(&t.x);
     k->spread_pool_gradient(&t.p, t.reading, t.x.first, t.y.first, g.first, t.images);
     expect_untouched_surroundings(&g);
     float *expected = guarded_floats(count);
     for (int64_t i = 0; i < count; ++i) expected[i] = 0;
-    for (int64_t i = 0; i < t.images * count_of(t.out); ++i) {
-        const int32_t place = (int32_t)(i % area);
-        float *sum = &expected[largest_of_window(&t, i / area, place / t.out.width, place % t.out.width)];
-        *sum = (float)rounded(t.element_size, (double)(*sum + upstream[i]));
-    }
+    for (int64_t i = 0; i < windows; ++i)
+        for (int32_t n = 0; n < area; ++n) {
+            const int64_t index = index_in_window(&t, i, n);
+            if (index < 0 || (!t.p.takes_mean && index != largest_of_window(&t, i))) continue;
+            const float sum = expected[index] + (t.p.takes_mean ? upstream[i] / (float)area : upstream[i]);
+            expected[index] = (float)rounded(t.element_size, (double)sum);
+        }
     expect_same("gradient", collect(&g), expected, count);
 }

@@ -206,19 +206,20 @@ void test_take_gradient(const tk_kernels *k, stream *r) {
 }
 
 void test_normalize_gradient(const tk_kernels *k, stream *r) {
-    const extents e = draw_pixels(r);
-    const int64_t count = count_of(e);
+    const int32_t images = between(r, 1, 4);
+    const extents e = {mostly_small(r, 70), mostly_small(r, 12), mostly_small(r, one_in(r, 4) ? 200 : 12)};
+    const int64_t count = images * count_of(e), area = e.height * e.width;
     const float *numbers = random_elements(r, k->element_size, count);
     const float *gradients = random_elements(r, k->element_size, count);
     const float *a = random_floats(r, e.channels), *b = random_floats(r, e.channels), *c = random_floats(r, e.channels);
-    const value x = make_filled(k->element_size, e, 1, numbers);
-    const value upstream = make_filled(k->element_size, e, 1, gradients);
-    const value other = make_dense(k->element_size, e, 1), g = one_in(r, 2) ? upstream : other;
-    k->normalize_gradient(e.width, e.channels, a, b, c, x.first, upstream.first, g.first);
+    const value x = make_filled(k->element_size, e, images, numbers);
+    const value upstream = make_filled(k->element_size, e, images, gradients);
+    const value other = draw_target(r, k->element_size, e, images), g = one_in(r, 3) ? upstream : other;
+    k->normalize_gradient(&g.image, a, b, c, x.first, upstream.first, g.first, images);
     expect_untouched_surroundings(&g);
     bound *expected = guarded((size_t)count * sizeof *expected);
     for (int64_t i = 0; i < count; ++i) {
-        const int64_t channel = i / e.width;
+        const int64_t channel = i / area % e.channels;
         const double of_gradient = (double)a[channel] * (double)gradients[i];
         const double of_number = (double)b[channel] * (double)numbers[i], term = (double)c[channel];
         const double magnitude = fabs(of_gradient) + fabs(of_number) + fabs(term);

@@ -14,6 +14,10 @@ struct TrainedLayer {
     let x, weights, bias, upstream, addend: [Float]
     let reading: StoredReading
     let means: [Float]
+    /// Of a batch norm behind the convolution, by output channel: the upstream gradient's factors, those of `stored`, the
+    /// output as it was stored, and offsets.
+    let norm: (factors: [Float], slopes: [Float], offsets: [Float])?
+    let stored: [Float]
 
     init(_ stream: inout RandomStream) {
         var convolution: Convolution
@@ -68,6 +72,9 @@ struct TrainedLayer {
         }
         self.weights = weights
         means = numbers(channels)
+        let outputs = convolution.outputChannels
+        norm = stream.chance(0.5) ? (numbers(outputs), numbers(outputs), numbers(outputs)) : nil
+        stored = numbers(upstream.count)
         reading = StoredReading(
             scale: stream.chance(0.5) ? (numbers(channels), numbers(channels)) : nil, rectifies: stream.chance(0.5))
     }
@@ -90,6 +97,17 @@ extension TrainedLayer {
         var value = Double(x[index])
         if let scale = reading.scale { value = value * Double(scale.factors[channel]) + Double(scale.offsets[channel]) }
         return reading.rectifies ? max(0, value) : value
+    }
+
+    /// The gradient of an output, as kernels of this precision have it after the batch norm.
+    private func gradient(_ index: Int, _ precision: NativePrecision) -> Double {
+        guard let norm else { return Double(upstream[index]) }
+        let channel = index % convolution.outputChannels
+        let scaled = Double(norm.factors[channel]) * Double(upstream[index])
+        let sum = scaled + Double(norm.slopes[channel]) * Double(stored[index]) + Double(norm.offsets[channel])
+        guard precision == .bf16 else { return sum }
+        let bits = Float(sum).bitPattern
+        return Double(Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))
     }
 
     /// Calls `body` for every product of a weight and an input, by their indices and the output's.
@@ -131,6 +149,7 @@ extension TrainedLayer {
         var dx = addend.map { Double($0) }
         var dw = Array(repeating: 0.0, count: weights.count)
         let values = x.indices.map(read)
+        let gradients = upstream.indices.map { gradient($0, instructionSet.precision) }
         var isOnSupport = Array(repeating: false, count: weights.count)
         let (area, perGroup) = (convolution.kernel.area, convolution.channelsPerGroup)
         convolution.forEachWeight { _, _, position in
@@ -139,8 +158,8 @@ extension TrainedLayer {
         }
         forEachProduct { output, weight, input in
             y[output] += Double(weights[weight]) * values[input]
-            dx[input] += Double(weights[weight]) * Double(upstream[output])
-            if isOnSupport[weight] { dw[weight] += values[input] * Double(upstream[output]) }
+            dx[input] += Double(weights[weight]) * gradients[output]
+            if isOnSupport[weight] { dw[weight] += values[input] * gradients[output] }
         }
         let channels = convolution.inputChannels
         var sums = (Array(repeating: 0.0, count: channels), Array(repeating: 0.0, count: channels))
@@ -210,6 +229,25 @@ extension TrainedLayer {
         }
     }
 
+    private func withStored<Result>(
+        _ upstream: [UInt8], _ stored: [UInt8], _ addend: [UInt8],
+        _ body: (StoredGradient, UnsafeRawPointer) -> Result
+    ) -> Result {
+        upstream.withUnsafeBytes { upstream in
+            stored.withUnsafeBytes { stored in
+                addend.withUnsafeBytes { addend in
+                    let gradient = norm.map {
+                        StoredGradient(
+                            upstream.baseAddress!,
+                            through: NormGradient(factors: $0.factors, slopes: $0.slopes, offsets: $0.offsets),
+                            of: stored.baseAddress!)
+                    }
+                    return body(gradient ?? StoredGradient(upstream.baseAddress!), addend.baseAddress!)
+                }
+            }
+        }
+    }
+
     private func run(_ plan: any ConvolutionTraining, _ team: TrainingTeam) -> Found {
         let isFloat = plan.instructionSet.precision == .fp32
         func bytes(_ values: [Float]) -> [UInt8] {
@@ -226,18 +264,18 @@ extension TrainedLayer {
         }
         var (y, dx) = (bytes(upstream.map { _ in .nan }), bytes(x.map { _ in .nan }))
         var dw = weights.map { _ in Float.nan }
-        let (x, addend, upstream) = (bytes(x), bytes(addend), bytes(upstream))
+        let (x, addend, upstream, stored) = (bytes(x), bytes(addend), bytes(upstream), bytes(stored))
         let moments = bias.withUnsafeBufferPointer { bias in
             plan.run(
                 x, reading, weights: weights, bias: convolution.hasBias ? bias.baseAddress : nil, into: &y,
                 images: images, findsMoments: true, team)
         }
-        let sums = addend.withUnsafeBytes { addend in
+        let sums = withStored(upstream, stored, addend) { upstream, addend in
             dx.withUnsafeMutableBytes { dx in
                 plan.runBackward(
                     upstream, x, reading, weights: weights, images: images, weightGradient: &dw,
                     inputGradient: plan.givesInputGradient
-                        ? .init(dx.baseAddress!, adding: addend.baseAddress!, means: means) : nil, team) ?? ([], [])
+                        ? .init(dx.baseAddress!, adding: addend, means: means) : nil, team) ?? ([], [])
             }
         }
         return Found(y: values(y), dx: values(dx), dw: dw, moments: moments, sums: sums)

@@ -6,9 +6,10 @@
 /// a time. Where one of the two is no number, neither is a sum that has a weight for the other one only. All other
 /// weights are floats.
 ///
-/// The order of additions for one output is the same in every kernel of a table but `convolve_sparse` and
-/// `convolve_split`, which have their own, whatever the batch, the tile and the number of threads: results are equal to
-/// the bit. Matrices add up as many words of a tap at a time as divide the words of each of its block's taps.
+/// The order of additions for one output is the same in every kernel of a table but `convolve_sparse`,
+/// `convolve_split` and `convolve` with `shares_columns`, which have their own, whatever the batch, the tile and the
+/// number of threads: results are equal to the bit. Matrices add up as many words of a tap at a time as divide the words
+/// of each of its block's taps.
 #pragma once
 
 #include <stdbool.h>
@@ -86,6 +87,10 @@ typedef struct {
     /// Whether the output holds floats, whatever elements are: its distances are in elements all the same. Only without
     /// a residual, and with TK_IDENTITY or TK_RELU.
     bool stores_floats;
+    /// Whether taps beside each other in the list and in a row, left to right, on the same channels, are taken word by
+    /// word together: in blocks of one vector that are not multiplied as matrices. Only for stride 1 and not with
+    /// TK_IMAGES. Sums are added up in another order then.
+    bool shares_columns;
     tk_activation activation;
     int32_t block_count;
     const tk_block *blocks;
@@ -95,9 +100,10 @@ typedef struct {
     const float *bias;
 } tk_convolution;
 
-/// A tap resolved for a line: what a tile reads. Callers only provide room, for as many as a block has taps.
+/// A tap resolved for a line, or `columns` of them that share what they read, from the leftmost on: what a tile reads.
+/// Callers only provide room, for as many as a block has taps.
 typedef struct {
-    ptrdiff_t input, weights, words;
+    ptrdiff_t input, weights, words, columns;
 } tk_entry;
 
 /// One thread's share of a step: part `part` of `parts`, of values of `images` images.
@@ -292,10 +298,11 @@ typedef struct {
     void (*take_gradient)(
         int64_t pixels, int32_t channels, tk_reading, const void *x, const float *means, const void *upstream, void *g,
         float *sums, float *products);
-    /// g = a * upstream + b * x + c by channel; `g` may be `upstream`.
+    /// Copies a * upstream + b * x + c, by channel, of dense images into others of the same extents. Pads stay as they are.
+    /// `g` may be `upstream`, if it is dense too.
     void (*normalize_gradient)(
-        int64_t pixels, int32_t channels, const float *a, const float *b, const float *c, const void *x,
-        const void *upstream, void *g);
+        const tk_image *to, const float *a, const float *b, const float *c, const void *x, const void *upstream, void *g,
+        int32_t images);
     /// Packs the weights of blocks `from` to `to`.
     void (*pack_weights)(const tk_packing *, const float *weights, float *packed, int32_t from, int32_t to);
     /// For every `step`-th of so many positions, `pixel` elements each, words of its own elements and of those `distance`
@@ -308,10 +315,10 @@ typedef struct {
     void (*add_weight_gradient)(
         const tk_weight_gradient *, const void *x, const void *dy, float *gradient, int32_t images, int32_t from,
         int32_t to);
-    /// The largest values of windows, as `x` is read. The pooling's values have no padding of channels.
+    /// The largest or the mean values of windows, as `x` is read. The pooling's values have no padding of channels.
     void (*pool_readings)(const tk_pooling *, tk_reading, const void *x, void *y, int32_t images);
     /// g, of x's layout: at each place the sum of `upstream` over the windows whose largest value, the first of equals, it
-    /// is.
+    /// is; or over those whose mean it is in, by its share.
     void (*spread_pool_gradient)(
         const tk_pooling *, tk_reading, const void *x, const void *upstream, void *g, int32_t images);
     /// Adds to `gradient`, which lies as the weights do, the products of the input and the output's gradient. Channels are

@@ -161,7 +161,7 @@ struct PlanBuilder {
             input: layouts[step.inputs[0]].image, output: layouts[step.output].image,
             stride_height: Int32(convolution.stride.height), stride_width: Int32(convolution.stride.width),
             walk: TK_FLAT, splits_outputs: splitsOutputs(packed, convolution, step),
-            stores_floats: layouts[step.output].holdsFloats, activation: step.activation.kernel,
+            stores_floats: layouts[step.output].holdsFloats, shares_columns: false, activation: step.activation.kernel,
             block_count: Int32(packed.blockCount),
             blocks: storage.blocks(at: packed.firstBlock), taps: storage.taps(at: packed.firstTap),
             weights: storage.floats(at: packed.weights), bias: storage.floats(at: packed.bias))

@@ -28,7 +28,7 @@ public protocol ConvolutionTraining: Sendable {
     ///
     /// Returns the sums for the batch norm through which the input was read, where means were given.
     func runBackward(
-        _ dy: UnsafeRawPointer, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
+        _ dy: StoredGradient, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
         images batch: Int, weightGradient: UnsafeMutablePointer<Float>?, inputGradient: InputGradient?,
         _ team: TrainingTeam
     ) -> GradientSums?

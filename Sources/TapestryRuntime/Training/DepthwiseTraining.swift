@@ -115,7 +115,7 @@ extension DepthwiseTraining {
 
 extension DepthwiseTraining {
     func runBackward(
-        _ dy: UnsafeRawPointer, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
+        _ dy: StoredGradient, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
         images batch: Int, weightGradient: UnsafeMutablePointer<Float>?, inputGradient: InputGradient?,
         _ team: TrainingTeam
     ) -> GradientSums? {
@@ -145,8 +145,8 @@ extension DepthwiseTraining {
             for part in parts.count * lane / lanes..<parts.count * (lane + 1) / lanes {
                 let images = parts[part]
                 layouts.place(
-                    dy + images.lowerBound * outputSize.area * channels * elementSize, StoredReading(), layouts.output,
-                    at: memory.output, images: images.count, by: kernels)
+                    dy, from: images.lowerBound * outputSize.area * channels * elementSize, at: memory.output,
+                    images: images.count, by: kernels)
                 if wantsWeights {
                     self.place(x, reading, images, at: memory.input)
                     forward.withDescription(layouts.input.image, layouts.output.image, convolution.stride) {

@@ -25,6 +25,31 @@ public struct StoredReading: Sendable {
     }
 }
 
+/// How the gradient of a batch norm's input x follows from that of what it gave: factor * upstream + slope * x + offset,
+/// by channel.
+public struct NormGradient: Sendable {
+    let factors, slopes, offsets: [Float]
+
+    public init(factors: [Float], slopes: [Float], offsets: [Float]) {
+        (self.factors, self.slopes, self.offsets) = (factors, slopes, offsets)
+    }
+}
+
+/// How the gradient of a convolution's output is stored, N x H x W x C: as it is; or as that of what a batch norm made of
+/// the output, through which it is taken where it is read.
+public struct StoredGradient {
+    let data: UnsafeRawPointer
+    let norm: NormGradient?
+    /// The output, where there is a norm.
+    let output: UnsafeRawPointer?
+
+    public init(_ data: UnsafeRawPointer) { (self.data, norm, output) = (data, nil, nil) }
+
+    public init(_ data: UnsafeRawPointer, through norm: NormGradient, of output: UnsafeRawPointer) {
+        (self.data, self.norm, self.output) = (data, norm, output)
+    }
+}
+
 /// The mean and the variance (of the values, not of a sample) of each channel, in double precision.
 public struct ChannelMoments: Sendable {
     public var means: [Double]

@@ -1,15 +1,17 @@
 import CTapestryKernels
 import TapestryCore
 
-/// A max pool of images of so many channels.
-public struct MaxPool: Sendable {
+/// A pool of images of so many channels: the largest values of windows, or the means.
+public struct WindowPool: Sendable {
     public let pooling: Pooling
+    public let takesMean: Bool
     public let inputSize: Size
     public let outputSize: Size
     public let channels: Int
 
-    public init(_ pooling: Pooling, inputSize: Size, outputSize: Size, channels: Int) {
-        (self.pooling, self.inputSize, self.outputSize, self.channels) = (pooling, inputSize, outputSize, channels)
+    public init(_ pooling: Pooling, takesMean: Bool, inputSize: Size, outputSize: Size, channels: Int) {
+        (self.pooling, self.takesMean) = (pooling, takesMean)
+        (self.inputSize, self.outputSize, self.channels) = (inputSize, outputSize, channels)
     }
 
     fileprivate var description: tk_pooling {
@@ -18,15 +20,15 @@ public struct MaxPool: Sendable {
             output: tk_image(dense: outputSize, channels: channels), kernel_height: Int32(pooling.kernel.height),
             kernel_width: Int32(pooling.kernel.width), stride_height: Int32(pooling.stride.height),
             stride_width: Int32(pooling.stride.width), top: Int32(pooling.padding.top),
-            left: Int32(pooling.padding.left), takes_mean: false)
+            left: Int32(pooling.padding.left), takes_mean: takesMean)
     }
 }
 
 extension StoredValueArithmetic {
-    /// y = the largest values of windows over `x`, as it is read. Which ones these are is not kept: the way back finds
-    /// them again, which costs a comparison where an index would cost memory.
+    /// y = the pool of `x`, as it is read. Which values are the largest is not kept: the way back finds them again, which costs a comparison where an index would cost memory.
     public func pool(
-        _ x: UnsafeRawPointer, _ reading: StoredReading, by pool: MaxPool, into y: UnsafeMutableRawPointer, images: Int
+        _ x: UnsafeRawPointer, _ reading: StoredReading, by pool: WindowPool, into y: UnsafeMutableRawPointer,
+        images: Int
     ) {
         let (input, output) = elementBytes(of: pool)
         nonisolated(unsafe) let (x, y) = (x, y)
@@ -39,9 +41,9 @@ extension StoredValueArithmetic {
     }
 
     /// The gradient of what was pooled from that of the pool, `upstream`: each goes to the first of a window's largest
-    /// values. Returns the sums for the batch norm through which `x` was read, where means were given.
+    /// values, or to all in equal shares. Returns the sums for the batch norm through which `x` was read, where means were given.
     public func gradient(
-        of pool: MaxPool, _ x: UnsafeRawPointer, _ reading: StoredReading, upstream: UnsafeRawPointer,
+        of pool: WindowPool, _ x: UnsafeRawPointer, _ reading: StoredReading, upstream: UnsafeRawPointer,
         into gradient: InputGradient, images: Int
     ) -> GradientSums? {
         precondition(gradient.addend == nil)
@@ -63,7 +65,7 @@ extension StoredValueArithmetic {
     }
 
     /// Bytes of an image.
-    private func elementBytes(of pool: MaxPool) -> (input: Int, output: Int) {
+    private func elementBytes(of pool: WindowPool) -> (input: Int, output: Int) {
         let pixel = pool.channels * instructionSet.precision.elementSize
         return (pool.inputSize.area * pixel, pool.outputSize.area * pixel)
     }

@@ -1,4 +1,5 @@
 import CTapestryKernels
+import TapestryCore
 
 /// What training does with stored values beside convolving them: each a single pass over memory.
 ///
@@ -82,15 +83,16 @@ public struct StoredValueArithmetic {
         return sums.totals()
     }
 
-    /// g = factor * upstream + slope * x + offset, by channel; `g` may be `upstream`.
-    public func combine(
-        factors: [Float], _ upstream: UnsafeRawPointer, slopes: [Float], _ x: UnsafeRawPointer, offsets: [Float],
-        into g: UnsafeMutableRawPointer, pixels: Int, channels: Int
+    /// The gradient of a batch norm's input `x` from that of what it gave; `g` may be `upstream`.
+    public func normalize(
+        _ upstream: UnsafeRawPointer, _ x: UnsafeRawPointer, by norm: NormGradient, into g: UnsafeMutableRawPointer,
+        pixels: Int, channels: Int
     ) {
         nonisolated(unsafe) let (x, upstream, g) = (x, upstream, g)
         forEachPart(pixels, channels) { _, count, offset in
+            var line = tk_image(dense: Size(height: 1, width: Int(count)), channels: channels)
             kernels.normalize_gradient(
-                count, Int32(channels), factors, slopes, offsets, x + offset, upstream + offset, g + offset)
+                &line, norm.factors, norm.slopes, norm.offsets, x + offset, upstream + offset, g + offset, 1)
         }
     }
 }

@@ -4,7 +4,7 @@ import TapestryCore
 
 extension TapConvolutionTraining {
     func runBackward(
-        _ dy: UnsafeRawPointer, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
+        _ dy: StoredGradient, _ x: UnsafeRawPointer, _ reading: StoredReading, weights: UnsafePointer<Float>,
         images batch: Int, weightGradient: UnsafeMutablePointer<Float>?, inputGradient: InputGradient?,
         _ team: TrainingTeam
     ) -> GradientSums? {
@@ -23,9 +23,9 @@ extension TapConvolutionTraining {
             gradients?.clear(lane)
             for part in parts.count * lane / lanes..<parts.count * (lane + 1) / lanes {
                 let images = parts[part]
-                let upstream = dy + images.lowerBound * outputSize.area * convolution.outputChannels * elementSize
                 layouts.place(
-                    upstream, StoredReading(), layouts.output, at: memory.output, images: images.count, by: kernels)
+                    dy, from: images.lowerBound * outputSize.area * convolution.outputChannels * elementSize,
+                    at: memory.output, images: images.count, by: kernels)
                 if let gradients {
                     read(x, reading, images, into: memory)
                     pair(layouts.input, at: memory.input, words: memory.inputWords, images: images.count, isInput: true)
@@ -106,7 +106,8 @@ private final class PartialGradients {
         (self.plan, self.target, self.team, self.parts) = (plan, target, team, parts)
         count = plan.convolution.denseWeightShape.count
         if count <= 1 << 18 {
-            lanes = min(parts, 8)
+            // Enough of them that threads end at nearly the same time, where the sums are small.
+            lanes = min(parts, count <= 1 << 16 ? 16 : 8)
             partials = team.sharedMemory(for: .gradients, bytes: 4 * count * lanes)
                 .assumingMemoryBound(to: Float.self)
             (inputs, upstream) = (nil, nil)
@@ -185,10 +186,12 @@ private final class PartialGradients {
             let lanes = lanes
             let pieces = max(1, count / 4096)
             team.forEach(pieces) { piece, _ in
-                for index in count * piece / pieces..<count * (piece + 1) / pieces {
-                    var sum = partials[index]
-                    for lane in 1..<max(1, lanes) { sum += partials[lane * count + index] }
-                    target[index] = sum
+                let first = count * piece / pieces
+                let (sums, length) = (target + first, count * (piece + 1) / pieces - first)
+                sums.update(from: partials + first, count: length)
+                for lane in 1..<max(1, lanes) {
+                    let own = partials + lane * count + first
+                    for index in 0..<length { sums[index] += own[index] }
                 }
             }
         } else if let inputs, let upstream, let images {

@@ -135,8 +135,10 @@ extension TapConvolutionTraining {
             var convolution = tk_convolution(
                 input: layout.image, output: output, stride_height: Int32(stride.height),
                 stride_width: Int32(stride.width), walk: layouts.walksImages ? TK_IMAGES : TK_ROWS,
-                splits_outputs: false, stores_floats: false, activation: TK_IDENTITY, block_count: Int32(blocks.count),
-                blocks: blocks.baseAddress, taps: taps.baseAddress, weights: packed, bias: bias)
+                splits_outputs: false, stores_floats: false,
+                shares_columns: !layouts.walksImages && stride == .square(1), activation: TK_IDENTITY,
+                block_count: Int32(blocks.count), blocks: blocks.baseAddress, taps: taps.baseAddress, weights: packed,
+                bias: bias)
             kernels.convolve(
                 &convolution, x, residual, y, memory.room, tk_share(images: Int32(images), part: 0, parts: 1))
         }

@@ -23,7 +23,8 @@ struct TrainingLayouts {
     let outputSize: Size
     let input: Layout
     let output: Layout
-    /// Images at a time: enough that weights are worth loading for them, few enough for a cache to hold them.
+    /// Images at a time: enough that weights are worth loading for them, few enough for a core's cache to hold them and
+    /// what is made of them.
     let capacity: Int
     /// Whether the same pixel of all images lies together, without zeros around: of small images, so that taps outside
     /// of them are left out, and positions enough lie in a row.
@@ -47,7 +48,7 @@ struct TrainingLayouts {
             output = Self.byPixel(outputSize, outputPixel, convolution.outputChannels, images: capacity)
             isFlat = false
         } else {
-            capacity = max(1, min(8, (1 << 21) / bytes))
+            capacity = max(1, min(8, (1 << 19) / bytes))
             let pads = convolution.trainingPads(inputSize, outputSize)
             isFlat = convolution.stride == .square(1) && inputSize == outputSize
             // Where words are pairs of positions, the last one of a row or an image has a zero beside it.
@@ -100,10 +101,32 @@ struct TrainingLayouts {
         images: Int, by kernels: tk_kernels
     ) {
         var image = layout.image
-        if !walksImages {
-            kernels.clear_pads(&image, Int64(layout.lead), target, tk_share(images: Int32(images), part: 0, parts: 1))
-        }
+        clearPads(of: layout, at: target, images: images, by: kernels)
         reading.withReading { kernels.read_images(&image, $0, source, target, Int32(images)) }
+    }
+
+    /// Brings the gradient of the output into its layout, of so many images from `offset` bytes on.
+    func place(
+        _ gradient: StoredGradient, from offset: Int, at target: UnsafeMutableRawPointer, images: Int,
+        by kernels: tk_kernels
+    ) {
+        guard let norm = gradient.norm, let value = gradient.output else {
+            place(gradient.data + offset, StoredReading(), output, at: target, images: images, by: kernels)
+            return
+        }
+        var image = output.image
+        clearPads(of: output, at: target, images: images, by: kernels)
+        kernels.normalize_gradient(
+            &image, norm.factors, norm.slopes, norm.offsets, value + offset, gradient.data + offset, target,
+            Int32(images))
+    }
+
+    private func clearPads(
+        of layout: Layout, at target: UnsafeMutableRawPointer, images: Int, by kernels: tk_kernels
+    ) {
+        guard !walksImages else { return }
+        var image = layout.image
+        kernels.clear_pads(&image, Int64(layout.lead), target, tk_share(images: Int32(images), part: 0, parts: 1))
     }
 
     /// Positions from an image's first to its last one.

@@ -127,7 +127,8 @@ extension TrainingPacking {
         for span in convolution.groups == 1 ? Convolution.merged(spans, lanes: lanes) : spans {
             let group = span.outputs.lowerBound / perGroup
             var entries: [Entry] = []
-            for (index, tap) in Tap.all(of: convolution.kernel).enumerated() {
+            // Mirrored, from left to right: kernels look for neighbours in this order.
+            for (index, tap) in Tap.all(of: convolution.kernel).enumerated().reversed() {
                 let row = phase.row + padding.top - tap.row * dilation.height
                 let column = phase.column + padding.left - tap.column * dilation.width
                 guard row % stride.height == 0, column % stride.width == 0 else { continue }

@@ -57,7 +57,10 @@ extension TorchNetwork {
 
     /// The value as a tensor, which it is from now on.
     private func stored(_ value: inout GraphValue) throws(TorchError) -> TorchTensor {
-        guard let native, !value.isPlain else { return value.raw }
+        guard let native, !value.isPlain else {
+            value.gradient?.addReader()
+            return value.raw
+        }
         value = GraphValue(try native.tensor(value))
         return value.raw
     }

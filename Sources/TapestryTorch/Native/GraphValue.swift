@@ -14,6 +14,8 @@ struct GraphValue {
     var isPassedOn = false
     /// The moments of `raw`, where its maker has found them.
     var moments: ChannelMoments?
+    /// Where `raw` is a convolution's, what it leaves to its gradient's reader.
+    var gradient: GradientOnTheWay?
 
     init(_ raw: TorchTensor) { self.raw = raw }
 
@@ -23,6 +25,30 @@ struct GraphValue {
 
     /// What gradients flow to through the reading.
     var sources: [TorchTensor] { [raw] + (isPassedOn ? [] : norm.map { [$0.weight, $0.bias] } ?? []) }
+}
+
+/// What is left to do with the gradient of a convolution's output when it arrives there. A batch norm's reader knows the
+/// gradient of what the norm gave; if nobody else gives a part of the gradient, the convolution takes it through the norm
+/// while it reads it, and what would be written and read in between is not.
+final class GradientOnTheWay {
+    /// How many have taken the output, or what is made of it by reading.
+    private var readers = 0
+    private var norm: NormGradient?
+
+    func addReader() { readers += 1 }
+
+    /// Leaves the norm to the convolution. False where others read its output too.
+    func leave(_ norm: NormGradient) -> Bool {
+        guard readers == 1 else { return false }
+        self.norm = norm
+        return true
+    }
+
+    /// What was left, once.
+    func take() -> NormGradient? {
+        defer { norm = nil }
+        return norm
+    }
 }
 
 /// A batch norm that is applied whenever its input is read (Ioffe and Szegedy, 2015).
@@ -51,11 +77,8 @@ struct DeferredNorm {
         )
     }
 
-    /// From a gradient's sums over all values, those of the weight and the bias, and by what a value's gradient follows:
-    /// factor * upstream + slope * x + offset.
-    func gradients(
-        _ sums: GradientSums, count: Int
-    ) -> (weight: [Float], bias: [Float], factors: [Float], slopes: [Float], offsets: [Float]) {
+    /// From a gradient's sums over all values, those of the weight and the bias, and how the values' follow.
+    func gradients(_ sums: GradientSums, count: Int) -> (weight: [Float], bias: [Float], input: NormGradient) {
         var (weight, slopes, offsets): ([Float], [Float], [Float]) = ([], [], [])
         for channel in means.indices {
             let inverse = Double(inverseDeviations[channel])
@@ -68,8 +91,9 @@ struct DeferredNorm {
         }
         let zeros = Array(repeating: Float(0), count: means.count)
         return (
-            weight, sums.sums.map { Float($0) }, scale.factors, areOfBatch ? slopes : zeros,
-            areOfBatch ? offsets : zeros
+            weight, sums.sums.map { Float($0) },
+            NormGradient(
+                factors: scale.factors, slopes: areOfBatch ? slopes : zeros, offsets: areOfBatch ? offsets : zeros)
         )
     }
 }

@@ -59,6 +59,7 @@ extension NativeLayers {
         _ node: String, _ x: GraphValue, weight: TorchTensor, bias: TorchTensor?, findsMoments: Bool, passesOn: Bool
     ) throws(TorchError) -> (y: GraphValue, passed: GraphValue?) {
         let plan = layers[node]![precision]!
+        x.gradient?.addReader()
         var x = x
         if !x.isPlain, x.raw.dataType != dataType { x = GraphValue(try tensor(x)) }
         if x.isPlain { x = GraphValue(try x.raw.stored(as: dataType)) }
@@ -76,19 +77,23 @@ extension NativeLayers {
             (alias.norm, alias.rectifies, alias.isPassedOn) = (x.norm, x.rectifies, true)
             passed = alias
         }
+        // The sums of a bias's gradient are those of the output's.
+        if bias == nil { y.gradient = GradientOnTheWay() }
         let source = x
+        let made = (gradient: y.gradient, output: try raw.detached())
         try Torch.record(
             "TapestryConvolution", inputs: x.sources + [weight] + (bias.map { [$0] } ?? []),
             outputs: [raw] + (passed.map { [$0.raw] } ?? [])
         ) { [self] upstream throws(TorchError) in
-            try gradients(plan, source, weight: weight, hasBias: bias != nil, upstream)
+            try gradients(plan, source, made, weight: weight, hasBias: bias != nil, upstream)
         }
         return (y, passed)
     }
 
     /// Of the input, of its batch norm's weight and bias, of the weight and of the bias.
     private func gradients(
-        _ plan: any ConvolutionTraining, _ x: GraphValue, weight: TorchTensor, hasBias: Bool, _ upstream: [TorchTensor?]
+        _ plan: any ConvolutionTraining, _ x: GraphValue, _ made: (gradient: GradientOnTheWay?, output: TorchTensor),
+        weight: TorchTensor, hasBias: Bool, _ upstream: [TorchTensor?]
     ) throws(TorchError) -> [TorchTensor?] {
         let type = x.raw.dataType
         let batch = x.raw.shape[0]
@@ -98,6 +103,7 @@ extension NativeLayers {
             return own + Array(repeating: nil, count: x.sources.count - own.count + (hasBias ? 2 : 1))
         }
         let dy = try above.stored(as: type)
+        let norm = made.gradient?.take()
         let addend = try (upstream.count > 1 ? upstream[1] : nil).map { above throws(TorchError) in
             try above.stored(as: type)
         }
@@ -109,9 +115,10 @@ extension NativeLayers {
         }
         let dx = needsInput ? try TorchTensor.empty(x.raw.shape, as: type, memoryFormat: .channelsLast) : nil
         let dw = weight.requiresGrad ? try weight.emptyLike() : nil
-        let sums = withExtendedLifetime((dy, addend, weight)) {
+        let sums = withExtendedLifetime((dy, addend, weight, made)) {
             plan.runBackward(
-                dy.data, x.raw.data, x.reading, weights: weight.weights, images: batch, weightGradient: dw?.weights,
+                norm.map { StoredGradient(dy.data, through: $0, of: made.output.data) } ?? StoredGradient(dy.data),
+                x.raw.data, x.reading, weights: weight.weights, images: batch, weightGradient: dw?.weights,
                 inputGradient: dx.map {
                     .init(
                         $0.data, adding: addend?.data, means: x.isPassedOn ? nil : x.norm?.means,
@@ -121,7 +128,7 @@ extension NativeLayers {
         var found: [TorchTensor?] = [dx]
         if let norm = x.norm, !x.isPassedOn {
             if let dx, let sums {
-                found += try finish(dx, norm, sums, x.raw, upstream: dx)
+                found = try finish(dx, overwrites: true, norm, sums, of: x)
             } else {
                 found += [nil, nil]
             }
@@ -139,18 +146,24 @@ extension NativeLayers {
         return found
     }
 
-    /// Takes a gradient through a batch norm, to `target`; returns those of its weight and bias.
+    /// Takes the gradient of what a batch norm gave through it, in its own memory if `overwrites`, or leaves that to the
+    /// maker of the norm's input. Returns the input's, and those of the norm's weight and bias.
     private func finish(
-        _ target: TorchTensor, _ norm: DeferredNorm, _ sums: GradientSums, _ x: TorchTensor,
-        upstream: TorchTensor
+        _ upstream: TorchTensor, overwrites: Bool, _ norm: DeferredNorm, _ sums: GradientSums, of value: GraphValue
     ) throws(TorchError) -> [TorchTensor?] {
+        let x = value.raw
         let channels = x.shape[1]
         let pixels = x.shape.count / channels
         let found = norm.gradients(sums, count: pixels)
-        arithmetic(x.dataType).combine(
-            factors: found.factors, upstream.data, slopes: found.slopes, x.data, offsets: found.offsets,
-            into: target.data, pixels: pixels, channels: channels)
-        return [try .vector(found.weight), try .vector(found.bias)]
+        let others = [try TorchTensor.vector(found.weight), try .vector(found.bias)]
+        if value.gradient?.leave(found.input) == true { return [upstream] + others }
+        var target = upstream
+        if !overwrites { target = try .empty(x.shape, as: x.dataType, memoryFormat: .channelsLast) }
+        withExtendedLifetime((upstream, target)) {
+            arithmetic(x.dataType).normalize(
+                upstream.data, x.data, by: found.input, into: target.data, pixels: pixels, channels: channels)
+        }
+        return [target] + others
     }
 
     /// Of what a value is read from, for a gradient of what was read.
@@ -161,14 +174,15 @@ extension NativeLayers {
         guard value.sources.contains(where: \.requiresGrad) else { return value.sources.map { _ in nil } }
         let channels = x.shape[1]
         let pixels = x.shape.count / channels
-        let target = try TorchTensor.empty(x.shape, as: x.dataType, memoryFormat: .channelsLast)
+        var target: TorchTensor?
+        if value.rectifies { target = try .empty(x.shape, as: x.dataType, memoryFormat: .channelsLast) }
         let sums = withExtendedLifetime(upstream) {
             arithmetic(x.dataType).gradient(
                 of: value.reading, x.data, means: value.norm?.means, upstream: upstream.data,
-                into: value.rectifies ? target.data : nil, pixels: pixels, channels: channels)
+                into: target?.data, pixels: pixels, channels: channels)
         }
         guard let norm = value.norm, let sums else { return [target] }
-        return [target] + (try finish(target, norm, sums, x, upstream: value.rectifies ? target : upstream))
+        return try finish(target ?? upstream, overwrites: value.rectifies, norm, sums, of: value)
     }
 }
 
@@ -184,6 +198,8 @@ extension NativeLayers {
     /// The sum of two values, or one value as it is meant, stored.
     func add(_ a: GraphValue, _ b: GraphValue?) throws(TorchError) -> GraphValue {
         let type = a.raw.dataType
+        a.gradient?.addReader()
+        b?.gradient?.addReader()
         var a = a
         if a.isPlain { a = GraphValue(try a.raw.stored(as: type)) }
         var b = b
@@ -207,20 +223,24 @@ extension NativeLayers {
         return GraphValue(sum)
     }
 
-    /// The largest values of windows over a value, which is not stored as it is read for that.
-    func pool(_ node: String, _ x: GraphValue, _ pooling: Pooling) throws(TorchError) -> GraphValue {
+    /// The largest values of windows over a value, or the means, which is not stored as it is read for that.
+    func pool(
+        _ node: String, _ x: GraphValue, _ pooling: Pooling, takesMean: Bool
+    ) throws(TorchError) -> GraphValue {
         let type = x.raw.dataType
+        x.gradient?.addReader()
         var x = x
         if x.isPlain { x = GraphValue(try x.raw.stored(as: type)) }
         let (shape, output) = (x.raw.shape, shapes[node]!)
         let outputSize = Size(height: output[1], width: output[2])
-        let pool = MaxPool(
-            pooling, inputSize: Size(height: shape[2], width: shape[3]), outputSize: outputSize, channels: shape[1])
+        let pool = WindowPool(
+            pooling, takesMean: takesMean, inputSize: Size(height: shape[2], width: shape[3]), outputSize: outputSize,
+            channels: shape[1])
         let y = try TorchTensor.empty(
             [shape[0], shape[1], outputSize.height, outputSize.width], as: type, memoryFormat: .channelsLast)
         arithmetic(type).pool(x.raw.data, x.reading, by: pool, into: y.data, images: shape[0])
         let source = x
-        try Torch.record("TapestryMaxPool", inputs: x.sources, outputs: [y]) { [self] upstream throws(TorchError) in
+        try Torch.record("TapestryPool", inputs: x.sources, outputs: [y]) { [self] upstream throws(TorchError) in
             guard let above = upstream[0], source.sources.contains(where: \.requiresGrad) else {
                 return source.sources.map { _ in nil }
             }
@@ -233,14 +253,16 @@ extension NativeLayers {
                     into: InputGradient(dx.data, means: norm?.means, isOfReading: source.isPassedOn), images: shape[0])
             }
             guard let norm, let sums else { return [dx] }
-            return [dx] + (try finish(dx, norm, sums, source.raw, upstream: dx))
+            return try finish(dx, overwrites: true, norm, sums, of: source)
         }
         return GraphValue(y)
     }
 
     /// The value as a tensor, channels last.
     func tensor(_ value: GraphValue) throws(TorchError) -> TorchTensor {
-        value.isPlain ? try value.raw.stored(as: value.raw.dataType) : try add(value, nil).raw
+        guard value.isPlain else { return try add(value, nil).raw }
+        value.gradient?.addReader()
+        return try value.raw.stored(as: value.raw.dataType)
     }
 
     /// The moments of what a value is stored as.

@@ -28,12 +28,14 @@ extension TorchNetwork {
             return try convolve(&values, at: index, weight: displacements[node.name]!, bias: nil, mode)
         case .maxPool(let pooling):
             guard native.canRead(x) else { return nil }
-            return try native.pool(node.name, x, pooling)
+            return try native.pool(node.name, x, pooling, takesMean: false)
+        case .averagePool(let pooling):
+            guard native.canRead(x) else { return nil }
+            return try native.pool(node.name, x, pooling, takesMean: true)
         case .batchNorm(let norm):
             // Statistics over several processes are libtorch's.
             guard native.canRead(x), batchNormGroup == nil || mode != .training else { return nil }
-            var plain = GraphValue(try native.tensor(x))
-            if x.isPlain { plain.moments = x.moments }
+            let plain = x.isPlain && x.raw.isContiguous(.channelsLast) ? x : GraphValue(try native.tensor(x))
             return try normalize(plain, norm, named: node.name, mode)
         case .relu:
             guard native.canRead(x) else { return nil }
@@ -80,6 +82,7 @@ extension TorchNetwork {
             if mode == .training { update(running, moments, count: x.raw.shape.count / norm.channels, norm) }
         }
         var y = GraphValue(x.raw)
+        y.gradient = x.gradient
         y.norm = DeferredNorm(
             weight: value("\(name).weight"), bias: value("\(name).bias"), moments: moments, epsilon: norm.epsilon,
             areOfBatch: mode != .evaluation)
