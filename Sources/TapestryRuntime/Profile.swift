@@ -34,7 +34,8 @@ extension NativeNetwork {
 extension PlannedStep.Kernel: CustomStringConvertible {
     var description: String {
         switch self {
-        case .convolve(let convolution, _, _): "taps \(convolution.walk.description)"
+        case .convolve(let convolution, _, _):
+            "\(convolution.shares_columns ? "rows of taps" : "taps") \(convolution.walk.description)"
         case .convolveSplit(let convolution, _, _, _): "split taps \(convolution.walk.description)"
         case .convolvePlanes: "taps in planes"
         case .convolveSparse: "sparse"

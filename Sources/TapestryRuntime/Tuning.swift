@@ -5,7 +5,7 @@ import TapestryCore
 /// Kernels add in different orders, so that results of a tuned network may differ from those of an untuned one in the
 /// last bits; what `NativeNetwork` promises of batches and threads holds for one tuning.
 public struct Tuning: Codable, Equatable, Sendable {
-    /// For layers, by the names of their first nodes: "taps", "split", "planes" or "sparse".
+    /// For layers, by the names of their first nodes: "taps", "rows", "split", "planes" or "sparse".
     let kernels: [String: String]
     /// How many images go through the network together.
     let images: Int
@@ -50,7 +50,6 @@ extension Tuning {
     private static func kernelsThatWin(
         _ lowering: Lowering, batch: Int, threads: Int, _ instructionSet: InstructionSet
     ) -> [String: String] {
-        guard instructionSet.precision == .fp32 else { return [:] }
         func times(_ wanted: ConvolutionKernel?) -> (kernels: [String: ConvolutionKernel], seconds: [String: Double]) {
             let network = ArrangedNetwork(lowering, instructionSet) { _ in wanted }
             let choice = PlanChoice.candidates(for: network, batch: batch, threads: threads, instructionSet)

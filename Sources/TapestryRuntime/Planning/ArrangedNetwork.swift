@@ -10,6 +10,8 @@ enum Arrangement {
 enum ConvolutionKernel: String, CaseIterable {
     /// Vectors of outputs, channels last; outputs whose supports differ share a vector's taps.
     case taps
+    /// The same, where outputs are one vector with neighbouring taps of a row together, which share what they read.
+    case rows
     /// Matrices of three parts of each float, in halves of floats.
     case split
     /// Vectors of positions in planes, four outputs of one support at a time.
@@ -20,7 +22,7 @@ enum ConvolutionKernel: String, CaseIterable {
     var arrangement: Arrangement { hasWalk ? .channelsLast : .planes }
 
     /// Whether positions may be walked in several ways.
-    var hasWalk: Bool { self == .taps || self == .split }
+    var hasWalk: Bool { self == .taps || self == .rows || self == .split }
 }
 
 /// A lowered network whose values have an arrangement each, with steps that rearrange them where those who take them
@@ -95,8 +97,13 @@ struct ArrangedNetwork {
         let (input, output) = (values[step.inputs[0]], values[step.output])
         let perPosition = layer.convolution.costsPerPosition(instructionSet)
         var costs = perPosition.map { kernel, cost in
-            let splitting = kernel == .split ? CostModel.splitting * input.vectors(lanes) : 0
-            return (kernel, cost * Double(output.height * output.width) + splitting)
+            let positions = Double(output.height * output.width)
+            return switch kernel {
+            // Others may leave out taps outside of the image.
+            case .rows: (kernel, cost * positions / layer.convolution.shareInside(input, output))
+            case .split: (kernel, cost * positions + CostModel.splitting * input.vectors(lanes))
+            default: (kernel, cost * positions)
+            }
         }
         // Planes are for floats only.
         if instructionSet.precision == .fp32, layer.convolution.keepsSize(input, output), !output.isVector {
@@ -142,20 +149,17 @@ extension ArrangedNetwork {
 // MARK: - Costs of one image, in vector multiplications
 
 extension Convolution {
-    /// Of the kernels that walk positions.
+    /// Of the kernels that walk positions. A multiplication takes a word of elements.
     fileprivate func costsPerPosition(_ instructionSet: InstructionSet) -> [(ConvolutionKernel, Double)] {
         let (lanes, words) = (instructionSet.lanes, instructionSet.matrixWords)
-        if instructionSet.precision == .bf16 {
-            let byMatrices = words > 1
-            return [
-                (
-                    .taps,
-                    (byMatrices ? costPerPosition(byMatricesOf: words, lanes: lanes) : costPerPosition(lanes: lanes))
-                        / 2
-                )
-            ]
+        if instructionSet.precision == .bf16, words > 1 {
+            return [(.taps, costPerPosition(byMatricesOf: words, lanes: lanes) / 2)]
         }
-        var costs = [(ConvolutionKernel.taps, costPerPosition(lanes: lanes))]
+        let elements = Double(instructionSet.wordElements)
+        var costs = [(ConvolutionKernel.taps, costPerPosition(lanes: lanes) / elements)]
+        if stride == .square(1), kernel.width > 1 {
+            costs.append((.rows, costPerPosition(lanes: lanes, sharesColumns: true) / elements))
+        }
         if words > 1, inputChannels.isMultiple(of: 2) {
             costs.append((.split, costPerPosition(ofPartsByMatricesOf: words, lanes: lanes)))
         }

@@ -23,6 +23,19 @@ struct ChannelTaps: Equatable {
 
     var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
+    /// How many of them have no neighbour in a row of the kernel with the same channels, one range of them.
+    func countAlone(in convolution: Convolution) -> Int {
+        let width = convolution.kernel.width
+        let ranges = (0..<convolution.kernel.area).map(ranges(at:))
+        func isPair(_ left: Int) -> Bool {
+            convolution.dilation.width == 1 && left >= 0 && left % width < width - 1 && ranges[left].count == 1
+                && ranges[left] == ranges[left + 1]
+        }
+        return ranges.indices.reduce(0) { count, tap in
+            isPair(tap) || isPair(tap - 1) ? count : count + ranges[tap].reduce(0) { $0 + $1.count }
+        }
+    }
+
     /// The channels at a tap as ranges in order; a gap of one or two channels is cheaper to compute than to leave out.
     func ranges(at tap: Int) -> [Range<Int>] { ranges(at: tap, joiningGapsOf: 2) }
 
@@ -82,17 +95,20 @@ extension Convolution {
         return merged.reversed()
     }
 
-    /// The vector multiplications of one position, of all spans.
-    func costPerPosition(lanes: Int) -> Double {
+    /// The vector multiplications of one position, of all spans; with `sharesColumns`, neighbouring taps of a row together.
+    func costPerPosition(lanes: Int, sharesColumns: Bool = false) -> Double {
         spans(lanes: lanes).reduce(0) {
-            $0 + Self.cost(width: $1.outputs.count, terms: $1.taps.count, lanes: lanes)
+            let alone = sharesColumns ? $1.taps.countAlone(in: self) : $1.taps.count
+            return $0 + Self.cost(width: $1.outputs.count, terms: $1.taps.count, alone: alone, lanes: lanes)
         }
     }
 
-    /// In vector multiplications. Two vectors at a time share the values that are broadcast; one alone does not.
-    private static func cost(width: Int, terms: Int, lanes: Int) -> Double {
+    /// In vector multiplications. Two vectors at a time share the values that are broadcast, and so do neighbouring taps
+    /// that are not `alone`; otherwise one vector waits for them.
+    private static func cost(width: Int, terms: Int, alone: Int? = nil, lanes: Int) -> Double {
         let vectors = (width + lanes - 1) / lanes
-        return Double(terms) * (Double(vectors) + (vectors % 2 == 1 ? 0.3 : 0)) + 8
+        let waits = vectors % 2 == 1 ? 0.3 * Double(alone ?? terms) : 0
+        return Double(terms) * Double(vectors) + waits + 8
     }
 
     /// Neighbouring outputs of one support, input channels counted over all groups.

@@ -23,7 +23,7 @@ struct PlanBuilder {
 
     /// What a kernel takes, with places in the constants to be.
     private enum Draft {
-        case convolve(PackedConvolution, Convolution, Walk)
+        case convolve(PackedConvolution, Convolution, Walk, sharesColumns: Bool)
         case convolveSplit(PackedConvolution, Convolution, Walk, parts: Int)
         case convolvePlanes(PackedConvolution, Convolution)
         case convolveSparse(PackedSparse)
@@ -88,7 +88,7 @@ struct PlanBuilder {
         of layer: LayerWeights, at index: Int, by kernel: ConvolutionKernel, in collection: inout PlanStorage.Collection
     ) -> Draft {
         switch kernel {
-        case .taps, .planes, .split:
+        case .taps, .rows, .planes, .split:
             let packed = PackedConvolution(
                 layer, lanes: instructionSet.lanes, wordElements: kernel == .split ? 2 : instructionSet.wordElements,
                 kernel: kernel, in: &collection)
@@ -96,7 +96,7 @@ struct PlanBuilder {
             guard kernel == .split else {
                 room = max(room, entries)
                 guard let walk = placed.walks[index] else { return .convolvePlanes(packed, layer.convolution) }
-                return .convolve(packed, layer.convolution, walk)
+                return .convolve(packed, layer.convolution, walk, sharesColumns: kernel == .rows)
             }
             // Three halves for each float, in whole cache lines behind the entries.
             let floats = layouts[network.steps[index].inputs[0]].size(images: placed.images)
@@ -118,9 +118,10 @@ struct PlanBuilder {
         let x = placed.value(step.inputs[0])
         let residual = step.inputs.count > 1 ? placed.value(step.inputs[1]).place : nil
         switch draft {
-        case .convolve(let packed, let convolution, let walk):
+        case .convolve(let packed, let convolution, let walk, let sharesColumns):
             var arguments = arguments(of: packed, convolution, step, storage)
             arguments.walk = walk.kind
+            arguments.shares_columns = sharesColumns
             return .convolve(arguments, x: x.place, residual: residual)
         case .convolveSplit(let packed, let convolution, let walk, let parts):
             var arguments = arguments(of: packed, convolution, step, storage)
@@ -187,7 +188,7 @@ struct PlanBuilder {
     private func computedMacs(of step: LoweredStep, _ draft: Draft) -> Int {
         let output = network.values[step.output]
         switch draft {
-        case .convolve(let packed, _, _), .convolveSplit(let packed, _, _, _), .convolvePlanes(let packed, _):
+        case .convolve(let packed, _, _, _), .convolveSplit(let packed, _, _, _), .convolvePlanes(let packed, _):
             return packed.computedPerPosition * output.height * output.width
         case .convolveSparse(let packed): return packed.termCount * output.height * output.width
         case .convolveDepthwise(let packed, _): return packed.tapCount * output.count

@@ -38,6 +38,8 @@ struct Walk {
             let length = (output.height - 1) * (output.width + max(pads.columns, padColumns)) + output.width
             walks.append(Walk(kind: TK_FLAT, pads: pads, cost: Double(images) * line(length)))
         }
+        // Taps that share what they read are all there at every position.
+        if kernel == .rows { walks.removeFirst() }
         return walks.min { $0.cost < $1.cost }!
     }
 }
@@ -55,7 +57,7 @@ extension Convolution {
     }
 
     /// The share of taps that lie inside the image, over all positions.
-    fileprivate func shareInside(_ input: Extents, _ output: Extents) -> Double {
+    func shareInside(_ input: Extents, _ output: Extents) -> Double {
         func share(_ kernel: Int, _ dilation: Int, _ stride: Int, _ before: Int, _ length: Int, _ outputs: Int)
             -> Double
         {
