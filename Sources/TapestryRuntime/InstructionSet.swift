@@ -16,7 +16,7 @@ public enum NativePrecision: String, CaseIterable, Sendable {
 /// A set of instructions that kernels are made for, and the precision of the values that they take. Which of them a
 /// processor has is found when the program runs.
 public struct InstructionSet: Sendable {
-    /// "amx", which is for bfloat16 only, "avx512", "avx2", "neon" or "scalar", which every processor has.
+    /// "amx", "avx512", "avx2", "neon" or "scalar", which every processor has.
     public let name: String
     public let precision: NativePrecision
     /// Tables of functions that live as long as the program.
@@ -58,7 +58,7 @@ public struct InstructionSet: Sendable {
     /// Channels that are multiplied at a time.
     var wordElements: Int { 4 / precision.elementSize }
 
-    /// Words of a tap that a multiplication of matrices takes; 1 where there are vectors only.
+    /// Words of 4 bytes of a tap that a multiplication of matrices takes; 1 where there are vectors only.
     var matrixWords: Int { Int(kernels.pointee.matrix_words) }
 }
 
