@@ -15,18 +15,18 @@ import Testing
     ])
     func killedAndResumedIsBitIdentical(options: String) throws {
         try SmallRun.with { run throws in
-            #expect(try run.train(out: "whole", "--epochs", "8", options).status == 0)
+            #expect(try run.train(out: "whole", "--epochs", "12", options).status == 0)
             var random = RandomStream(seed: UInt64.random(in: 0...UInt64.max), purpose: .test)
             var kills = 0
             for attempt in 0..<8 {
                 // It is killed some time after it has saved something, so that each attempt gets further.
-                let start = attempt == 0 ? "\(run.options) --epochs 8 \(options)" : "--resume"
+                let start = attempt == 0 ? "\(run.options) --epochs 12 \(options)" : "--resume"
                 let outcome = try run.shell(
                     """
                     state=\(run.folder)/cut/state.safetensors; before=$(stat -c %y $state 2>/dev/null)
                     $tapestry train \(start) --out \(run.folder)/cut & pid=$!
                     while kill -0 $pid 2>/dev/null && [ "$(stat -c %y $state 2>/dev/null)" = "$before" ]; do sleep 0.01; done
-                    sleep 0.\(String(1000 + random.integer(below: 200)).dropFirst()); kill -KILL $pid 2>/dev/null; wait $pid
+                    sleep 0.\(String(1000 + random.integer(below: 50)).dropFirst()); kill -KILL $pid 2>/dev/null; wait $pid
                     """)
                 if outcome.status == 0 { break }
                 #expect(outcome.status == 137, "\(outcome.errors)")

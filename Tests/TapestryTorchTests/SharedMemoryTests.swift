@@ -83,7 +83,9 @@ extension TorchTests {
         }
 
         @Test func nothingIsLeftBehind() throws {
-            let inside = try withProcesses(2) { _ in try Self.memories() }
+            let inside = try withProcesses(2) { group in
+                try withExtendedLifetime(group) { try Self.memories() }
+            }
             for count in inside { #expect(try count.get() >= 1) }
             #expect(try Self.memories() == 0)
         }
