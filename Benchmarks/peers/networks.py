@@ -72,4 +72,7 @@ def replace_shifts(path, middle):
             "weightInitialization": fresh, "biasInitialization": fresh}}
         tensors[f"{node['name']}.weight"] = numpy.full((count, 1, 3, 3), 1 / 9, numpy.float32)
     metadata["tapestry.graph"] = json.dumps(graph)
+    # They are of the file as it was.
+    for digests in ("tapestry.header", "tapestry.digests"):
+        metadata.pop(digests, None)
     save_file(tensors, path, metadata)
