@@ -52,50 +52,45 @@ static const tk_kernels *in_plain_c(const tk_kernels *k) {
     fail("there are no kernels in plain C");
 }
 
+/// Fails unless results are right, and the same in other ways: walks, shares, batches, and unless sums depend on how a
+/// layer is packed, blocks and cuts of taps. Returns them.
+static const float *expect_results(
+    const tk_kernels *k, stream *r, const layer *l, bool depends_on_packing, bool shares_columns) {
+    const int64_t count = count_of(l->output);
+    const stream first = *r;
+    stream same = first;
+    stream *const packing = depends_on_packing ? &same : r;
+    const float *results = run(k, r, l, packing, shares_columns);
+    expect_within("result", results, reference(l, k->element_size), l->images * count);
+    for (int32_t way = 0; way < 2; ++way) {
+        same = first;
+        expect_same("result in another way", run(k, r, l, packing, shares_columns), results, l->images * count);
+    }
+    const int32_t image = between(r, 0, l->images - 1);
+    const layer one = image_of(l, image);
+    same = first;
+    expect_same(
+        "result of one image alone", run(k, r, &one, packing, shares_columns), results + image * count, count);
+    return results;
+}
+
 void test_convolution(const tk_kernels *k, stream *r) {
     const layer l = draw_layer(r, k->element_size, ANY_LAYER);
-    const int64_t count = count_of(l.output);
-    const float *results = run_convolution(k, r, &l);
-    expect_within("result", results, reference(&l, k->element_size), l.images * count);
-    // Other walks, blocks, shares and batches add up the same numbers in the same order.
-    for (int32_t way = 0; way < 2; ++way)
-        expect_same("result in another way", run_convolution(k, r, &l), results, l.images * count);
+    const float *results = expect_results(k, r, &l, is_by_matrices(k), false);
     // Products of halves are exact, and an instruction on vectors adds two of them in the order of plain C.
     if (k->element_size < (int32_t)sizeof(float) && l.activation <= TK_RELU && !is_by_matrices(k))
-        expect_same("result in plain C", run_convolution(in_plain_c(k), r, &l), results, l.images * count);
-    const int32_t image = between(r, 0, l.images - 1);
-    const layer one = image_of(&l, image);
-    expect_same("result of one image alone", run_convolution(k, r, &one), results + image * count, count);
+        expect_same(
+            "result in plain C", run_convolution(in_plain_c(k), r, &l), results, l.images * count_of(l.output));
 }
 
 void test_shared_columns(const tk_kernels *k, stream *r) {
     layer l = draw_layer(r, k->element_size, ANY_LAYER);
     while (has_stride(&l)) l = draw_layer(r, k->element_size, ANY_LAYER);
-    const int64_t count = count_of(l.output);
-    // Which taps are taken together depends on how they are cut.
-    const stream packing = *r;
-    stream p = packing;
-    const float *results = run(k, r, &l, &p, true);
-    expect_within("result", results, reference(&l, k->element_size), l.images * count);
-    for (int32_t way = 0; way < 2; ++way) {
-        p = packing;
-        expect_same("result in another way", run(k, r, &l, &p, true), results, l.images * count);
-    }
-    const int32_t image = between(r, 0, l.images - 1);
-    const layer one = image_of(&l, image);
-    p = packing;
-    expect_same("result of one image alone", run(k, r, &one, &p, true), results + image * count, count);
+    expect_results(k, r, &l, true, true);
 }
 
 void test_split(const tk_kernels *k, stream *r) {
     if (!k->convolve_split) return;
     const layer l = draw_layer(r, k->element_size, SPLIT_LAYER);
-    const int64_t count = count_of(l.output);
-    const float *results = run_convolution(k, r, &l);
-    expect_within("result", results, reference(&l, k->element_size), l.images * count);
-    for (int32_t way = 0; way < 2; ++way)
-        expect_same("result in another way", run_convolution(k, r, &l), results, l.images * count);
-    const int32_t image = between(r, 0, l.images - 1);
-    const layer one = image_of(&l, image);
-    expect_same("result of one image alone", run_convolution(k, r, &one), results + image * count, count);
+    expect_results(k, r, &l, true, false);
 }

@@ -70,7 +70,6 @@ layer draw_layer(stream *r, int32_t element_size, layer_kind kind) {
     // Where words have two elements, this would spoil what has a weight for its neighbour only.
     if (one_in(r, 8) && element_size == sizeof(float) && kind != SPLIT_LAYER) l.x[between(r, 0, (int32_t)count_of(l.input) - 1)] = NAN;
     if (one_in(r, 2)) l.residual = random_elements(r, element_size, l.images * count_of(l.output));
-    l.cuts = next(r);
     l.is_split = kind == SPLIT_LAYER;
     l.stores_floats = !l.residual && l.activation <= TK_RELU && one_in(r, 2);
     return l;

@@ -19,8 +19,6 @@ typedef struct {
     float *weights, *bias;
     /// Whether floats are split into parts, of which products are added up.
     bool is_split;
-    /// Where a stream begins that says how taps are cut, if that makes a difference.
-    uint64_t cuts;
     /// Dense; `residual`, of the output's extents, may be NULL.
     float *x, *residual;
 } layer;

@@ -11,8 +11,6 @@ typedef struct {
     float *weights;
     int32_t block_count, tap_count, most_taps;
     int64_t weight_count;
-    /// What cuts words in the same way whenever the layer is packed; NULL where they are cut in any way.
-    stream *cuts;
 } draft;
 
 /// The taps of a group of outputs: for each, its ranges of channels in words, at times cut once more.
@@ -79,7 +77,7 @@ static void append_blocks(
     const bool is_planes = output->channel > 1;
     const int32_t unit = is_planes ? 4 : lanes, most = is_planes ? 4 : 2 * lanes;
     const int32_t first_tap = d->tap_count;
-    append_taps(d, d->cuts ? d->cuts : r, l, group);
+    append_taps(d, r, l, group);
     const int32_t count = d->tap_count - first_tap;
     if (count > d->most_taps) d->most_taps = count;
     for (int32_t first = l->groups[group], end; first < l->groups[group + 1]; first = end) {
@@ -99,10 +97,8 @@ static void append_blocks(
 packed_layer pack(const tk_kernels *k, const layer *l, stream *r, const tk_image *input, const tk_image *output) {
     const int32_t lanes = k->lanes;
     const size_t outputs = (size_t)l->output.channels, terms = (size_t)(tap_count(l) * l->input.channels);
-    // Matrices are of as many words as divide each tap's, and make sums of them first.
-    stream cuts = {l->cuts};
     draft d = {
-        .cuts = l->is_split || is_by_matrices(k) ? &cuts : NULL, .word_elements = l->is_split ? 2 : (int32_t)sizeof(float) / k->element_size, .blocks = malloc(outputs * sizeof *d.blocks),
+        .word_elements = l->is_split ? 2 : (int32_t)sizeof(float) / k->element_size, .blocks = malloc(outputs * sizeof *d.blocks),
         .taps = malloc(outputs * terms * sizeof *d.taps),
         .weights = malloc(outputs * terms * 2 * (size_t)lanes * (l->is_split ? 3 : 1) * sizeof *d.weights)};
     if (!d.blocks || !d.taps || !d.weights) fail("there is no memory for the test");

@@ -21,12 +21,13 @@ struct ZooNetworkTests {
 
     /// The same where floats are multiplied in parts, in software if need be.
     @Test(
+        .enabled(if: InstructionSet.tested().contains { $0.name == "amx" }),
         arguments: [
             ("ask/resnet20", "ask:ASK_4a", nil), ("ask/vgg11", "ask:ASK_5a", nil), ("acnet/resnet18", nil, 64),
             ("ec2t/efficientnet-b0", nil, 64),
         ] as [(String, String?, Int?)])
     func agreesWithTheInterpreterInParts(name: String, method: String?, imageSize: Int?) throws {
-        guard let parts = InstructionSet.tested().first(where: { $0.name == "amx" }) else { return }
+        let parts = try #require(InstructionSet.tested().first { $0.name == "amx" })
         try expectAgreement(name, method, imageSize, on: parts, plans: [(2, 1)])
     }
 
